@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from functools import cache
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
@@ -35,26 +36,67 @@ class Segmentation(msgspec.Struct, frozen=True):
     biou: float | None
 
 
+class Printed(NamedTuple):
+    """A number as it stands in print: its digits and what they count, `0.44` and 1,000,000."""
+
+    digits: Decimal
+    unit: int
+    symbol: str
+
+    @property
+    def value(self) -> float:
+        """The number, plain, no more exact than what was printed."""
+        return float(self.digits * self.unit)
+
+
 class Delta(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What an upsampler adds to a host model, in the printed units.
+    """What an upsampler adds to a host model, in the printed units and digits.
 
     Attributes:
         params_m, params_k: parameters in millions or thousands, whichever was printed.
         gflops: one multiply-add counts as one FLOP.
+        source: where it was printed, if not where its block says.
+        weights_only: biases and affine norms were left out of the parameters.
+        truncated: the digits were cut off, not rounded.
+        modules: upsamplers in the authors' wiring, where it has fewer than the model's stages.
+        module_params: parameters of one upsampler in the authors' form of it, where that form
+            learns more than ours.
         note: what is known to be wrong with the printed figure.
     """
 
-    params_m: float | None = None
-    params_k: float | None = None
-    gflops: float | None = None
+    params_m: Decimal | None = None
+    params_k: Decimal | None = None
+    gflops: Decimal | None = None
+    source: str = ""
+    weights_only: bool = False
+    truncated: bool = False
+    modules: int | None = None
+    module_params: int | None = None
     note: str = ""
+
+    @property
+    def printed_params(self) -> Printed | None:
+        """The parameters as printed."""
+        if self.params_k is not None:
+            return Printed(self.params_k, 10**3, "K")
+        return None if self.params_m is None else Printed(self.params_m, 10**6, "M")
+
+    @property
+    def printed_flops(self) -> Printed | None:
+        """The FLOPs as printed."""
+        return None if self.gflops is None else Printed(self.gflops, 10**9, "G")
 
     @property
     def params(self) -> float | None:
         """Parameters, a plain number no more exact than what was printed."""
-        if self.params_k is not None:
-            return self.params_k * 1e3
-        return None if self.params_m is None else self.params_m * 1e6
+        printed = self.printed_params
+        return None if printed is None else printed.value
+
+    @property
+    def flops(self) -> float | None:
+        """FLOPs, a plain number no more exact than what was printed."""
+        printed = self.printed_flops
+        return None if printed is None else printed.value
 
 
 class HostModel(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -64,12 +106,14 @@ class HostModel(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         base: the network with its own upsamplers.
         stages: where in it the upsamplers sit, in words.
         delta: upsampler → what it adds to `base`.
+        also: upsampler → the same, as printed elsewhere.
     """
 
     source: str
     base: Delta
     stages: str
     delta: dict[str, Delta]
+    also: dict[str, list[Delta]] = {}
     input: str = ""
     note: str = ""
 
@@ -111,7 +155,8 @@ class Published(msgspec.Struct, frozen=True):
 def load_published() -> Published:
     """The package's `published.json`, read once."""
     text = files("dybench").joinpath("published.json").read_bytes()
-    return parse(msgspec.json.decode(text, type=dict[str, Any]))
+    # Decimals keep the digits as printed: 12.60 says more than 12.6.
+    return parse(msgspec.json.Decoder(dict[str, Any], float_hook=Decimal).decode(text))
 
 
 def parse(raw: Mapping[str, Any]) -> Published:
