@@ -1,0 +1,1 @@
+"""What upsamplers add to whole networks: networks as data, counts, and what authors printed."""
