@@ -1,0 +1,69 @@
+"""Which implementation of an operator runs: the best that can, or the one that was asked for."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import torch
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from torch import Tensor
+
+# Why an implementation cannot run on some arguments; None where it can.
+Reason = str | None
+
+
+class _Choice:
+    name = "auto"
+
+
+_CHOICE = _Choice()
+
+
+@contextmanager
+def implementation(name: str) -> Iterator[None]:
+    """Run every operator called within by the implementation `name`.
+
+    For benchmarks and for counting: "auto", "naive", "torch", or a fast one ("gather",
+    "triton"). The choice holds for the whole process; nesting restores the outer one. An
+    operator that does not have or cannot run the implementation raises ValueError.
+    """
+    before = _CHOICE.name
+    _CHOICE.name = name
+    try:
+        yield
+    finally:
+        _CHOICE.name = before
+
+
+def chosen(name: str | None) -> str:
+    """Return the implementation asked for by keyword, else by the context, else "auto"."""
+    return _CHOICE.name if name is None else name
+
+
+def require(implementation_name: str, operator: str, reason: Reason) -> None:
+    """Raise unless `reason` is None."""
+    if reason is not None:
+        raise ValueError(
+            f"`implementation` (={implementation_name!r}) cannot run {operator} here: {reason}"
+        )
+
+
+def inline() -> bool:
+    """Whether the plain torch formula must stand in the graph in place of our operator."""
+    return torch.compiler.is_exporting() or torch.onnx.is_in_onnx_export()
+
+
+def memory_format(x: Tensor) -> torch.memory_format:
+    """Return the memory format that results take from the map `x`."""
+    if x.stride(1) == 1 and not x.is_contiguous():
+        return torch.channels_last
+    return torch.contiguous_format
+
+
+def compute_dtype(x: Tensor) -> torch.dtype:
+    """Return the dtype for positions: float32, or float64 where `x` has it."""
+    return torch.float64 if x.dtype is torch.float64 else torch.float32

@@ -1,0 +1,112 @@
+"""Point sampling out of torch's own operators, for any device, dtype and layout."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+import torch.nn.functional as F
+
+from dysample.ops._implementation import compute_dtype, memory_format
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+_PADDING_MODES = {"zeros": 0, "border": 1}  # the numbering of aten::grid_sampler_2d
+
+
+def point_sample(x: Tensor, positions: Tensor, weights: Tensor | None, padding: str) -> Tensor:
+    """Return `x` of `(N, C, H, W)` read at `positions`, one `F.grid_sample` a point."""
+    n, channels = x.shape[:2]
+    out_height, out_width = positions.shape[-2:]
+    groups = positions.shape[2]
+    maps = _maps(x, groups)
+    if weights is None:
+        out = _read(maps, _grid(positions, x), padding)
+    else:
+        out = maps.new_zeros(n * groups, channels // groups, out_height, out_width)
+        for point in range(positions.shape[3]):
+            weight = weights[:, :, point].reshape(n * groups, 1, out_height, out_width)
+            out = out + _read(maps, _grid(positions[:, :, :, point], x), padding) * weight
+    out = out.reshape(n, channels, out_height, out_width).to(x.dtype)
+    return out.contiguous(memory_format=memory_format(x))
+
+
+def point_sample_backward(
+    gradient: Tensor,
+    x: Tensor,
+    positions: Tensor,
+    weights: Tensor | None,
+    padding: str,
+    needed: list[bool],
+) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
+    """Return the gradients of `x`, `positions` and `weights`, as far as they are `needed`."""
+    groups = positions.shape[2]
+    maps, received = _maps(x, groups), _maps(gradient, groups, compute_dtype(x))
+    if weights is None:
+        of_maps, of_positions = _read_backward(received, maps, positions, padding, needed)
+        return _like(of_maps, x), of_positions, None
+    of_x: Tensor | None = None
+    of_positions = torch.empty_like(positions) if needed[1] else None
+    of_weights = torch.empty_like(weights) if needed[2] else None
+    for point in range(positions.shape[3]):
+        where = positions[:, :, :, point]
+        weight = weights[:, :, point].to(maps.dtype)
+        if of_weights is not None:
+            read = _read(maps, _grid(where, x), padding)
+            of_weights[:, :, point] = (read * received).sum(1).view(weight.shape)
+        weighted = received * weight.reshape(-1, 1, *weight.shape[2:])
+        of_maps, of_point = _read_backward(weighted, maps, where, padding, needed)
+        if of_maps is not None:
+            of_x = of_maps if of_x is None else of_x + of_maps
+        if of_positions is not None and of_point is not None:
+            of_positions[:, :, :, point] = of_point
+    return _like(of_x, x), of_positions, of_weights
+
+
+def _maps(x: Tensor, groups: int, dtype: torch.dtype | None = None) -> Tensor:
+    n, channels, height, width = x.shape
+    dtype = compute_dtype(x) if dtype is None else dtype
+    return x.to(dtype).reshape(n * groups, channels // groups, height, width)
+
+
+def _like(gradient: Tensor | None, x: Tensor) -> Tensor | None:
+    if gradient is None:
+        return None
+    return gradient.reshape(x.shape).to(x.dtype).contiguous(memory_format=memory_format(x))
+
+
+def _grid(positions: Tensor, x: Tensor) -> Tensor:
+    """Return positions `(N, 2, G, Ho, Wo)` in pixels as a grid `(NG, Ho, Wo, 2)` in [−1, 1]."""
+    height, width = x.shape[2:]
+    across, down = positions.to(compute_dtype(x)).unbind(1)
+    across = across * (2 / width) + (1 / width - 1)
+    down = down * (2 / height) + (1 / height - 1)
+    split = (-1, *positions.shape[-2:])
+    return torch.stack((across.reshape(split), down.reshape(split)), -1)
+
+
+def _read(maps: Tensor, grid: Tensor, padding: str) -> Tensor:
+    return F.grid_sample(maps, grid, mode="bilinear", padding_mode=padding, align_corners=False)
+
+
+def _read_backward(
+    gradient: Tensor, maps: Tensor, positions: Tensor, padding: str, needed: list[bool]
+) -> tuple[Tensor | None, Tensor | None]:
+    """Return the gradients of `maps` and of `positions`."""
+    of_maps, of_grid = torch.ops.aten.grid_sampler_2d_backward(
+        gradient,
+        maps,
+        _grid(positions, maps),
+        0,
+        _PADDING_MODES[padding],
+        False,
+        needed[:2],
+    )
+    if not needed[1]:
+        return of_maps, None
+    height, width = maps.shape[2:]
+    of_grid = of_grid * of_grid.new_tensor((2 / width, 2 / height))
+    n, _, groups, out_height, out_width = positions.shape
+    of_positions = of_grid.view(n, groups, out_height, out_width, 2).movedim(-1, 1)
+    return (of_maps if needed[0] else None), of_positions.to(positions.dtype)

@@ -1,0 +1,227 @@
+"""Point sampling as torch operators: `dysample::point_sample` and `dysample::offset_sample`.
+
+Whatever implementation runs, a trace, a dispatch mode or a compiler sees one operator.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+import torch
+
+from dysample.ops._implementation import memory_format
+from dysample.ops.point_sample import composed
+from dysample.ops.point_sample.dispatch import choose
+from dysample.ops.point_sample.positions import offset_gradients, offset_positions
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+LIBRARY: Any = torch.library.Library("dysample", "FRAGMENT")  # type: ignore[no-untyped-call]
+LIBRARY.define(
+    "point_sample(Tensor x, Tensor positions, Tensor? weights, str padding, "
+    "str implementation) -> Tensor"
+)
+LIBRARY.define(
+    "point_sample_backward(Tensor gradient, Tensor x, Tensor positions, Tensor? weights, "
+    "str padding, bool[] needed, str implementation) -> (Tensor, Tensor, Tensor)"
+)
+LIBRARY.define(
+    "offset_sample(Tensor x, Tensor offset, Tensor? scope, int scale, int groups, str style, "
+    "str implementation) -> Tensor"
+)
+LIBRARY.define(
+    "offset_sample_backward(Tensor gradient, Tensor x, Tensor offset, Tensor? scope, int scale, "
+    "int groups, str style, bool[] needed, str implementation) -> (Tensor, Tensor, Tensor)"
+)
+
+
+def _point_sample(
+    x: Tensor, positions: Tensor, weights: Tensor | None, padding: str, implementation: str
+) -> Tensor:
+    choose(implementation, "point_sample", x)
+    return composed.point_sample(x, positions, weights, padding)
+
+
+def _point_sample_fake(x: Tensor, positions: Tensor, *_: object) -> Tensor:
+    return _empty(x, positions.shape[-2], positions.shape[-1])
+
+
+def _point_sample_backward(
+    gradient: Tensor,
+    x: Tensor,
+    positions: Tensor,
+    weights: Tensor | None,
+    padding: str,
+    needed: list[bool],
+    implementation: str,
+) -> tuple[Tensor, Tensor, Tensor]:
+    found = composed.point_sample_backward(gradient, x, positions, weights, padding, needed)
+    return _three(x, found)
+
+
+def _point_sample_backward_fake(
+    _gradient: Tensor,
+    x: Tensor,
+    positions: Tensor,
+    weights: Tensor | None,
+    _padding: str,
+    needed: list[bool],
+    _implementation: str,
+) -> tuple[Tensor, Tensor, Tensor]:
+    return _gradients_fake((x, positions, weights), needed)
+
+
+def _offset_sample(
+    x: Tensor,
+    offset: Tensor,
+    scope: Tensor | None,
+    scale: int,
+    groups: int,
+    style: str,
+    implementation: str,
+) -> Tensor:
+    choose(implementation, "offset_sample", x)
+    positions = offset_positions(x, offset, scope, scale, groups, style)
+    return composed.point_sample(x, positions, None, "border")
+
+
+def _offset_sample_fake(
+    x: Tensor, _offset: Tensor, _scope: Tensor | None, scale: int, *_: object
+) -> Tensor:
+    return _empty(x, x.shape[2] * scale, x.shape[3] * scale)
+
+
+def _offset_sample_backward(
+    gradient: Tensor,
+    x: Tensor,
+    offset: Tensor,
+    scope: Tensor | None,
+    scale: int,
+    groups: int,
+    style: str,
+    needed: list[bool],
+    implementation: str,
+) -> tuple[Tensor, Tensor, Tensor]:
+    positions = offset_positions(x, offset, scope, scale, groups, style)
+    of_positions_needed = [needed[0], needed[1] or needed[2], False]
+    of_x, of_positions, _ = composed.point_sample_backward(
+        gradient, x, positions, None, "border", of_positions_needed
+    )
+    if of_positions is None:
+        return _three(x, (of_x, None, None))
+    of_offset, of_scope = offset_gradients(of_positions, offset, scope, scale, groups, style)
+    return _three(x, (of_x, of_offset if needed[1] else None, of_scope if needed[2] else None))
+
+
+def _offset_sample_backward_fake(
+    _gradient: Tensor,
+    x: Tensor,
+    offset: Tensor,
+    scope: Tensor | None,
+    _scale: int,
+    _groups: int,
+    _style: str,
+    needed: list[bool],
+    _implementation: str,
+) -> tuple[Tensor, Tensor, Tensor]:
+    return _gradients_fake((x, offset, scope), needed)
+
+
+def _empty(x: Tensor, height: int, width: int) -> Tensor:
+    shape = (x.shape[0], x.shape[1], height, width)
+    return torch.empty(shape, dtype=x.dtype, device=x.device, memory_format=memory_format(x))
+
+
+def _three(
+    x: Tensor, found: tuple[Tensor | None, Tensor | None, Tensor | None]
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Return gradients in the form an operator can: an empty tensor stands for none."""
+    first, second, third = (x.new_empty(0) if item is None else item for item in found)
+    return first, second, third
+
+
+def _gradients_fake(
+    inputs: tuple[Tensor, Tensor, Tensor | None], needed: list[bool]
+) -> tuple[Tensor, Tensor, Tensor]:
+    x, second, third = inputs
+    of_x = _empty(x, x.shape[2], x.shape[3]) if needed[0] else x.new_empty(0)
+    of_second = second.new_empty(second.shape) if needed[1] else x.new_empty(0)
+    if third is None or not needed[2]:
+        return of_x, of_second, x.new_empty(0)
+    return of_x, of_second, third.new_empty(third.shape)
+
+
+class _Context(Protocol):
+    """What autograd keeps of a call between its forward and its backward."""
+
+    settings: tuple[Any, ...]
+    saved_tensors: tuple[Tensor, ...]
+    needs_input_grad: tuple[bool, ...]
+
+    def save_for_backward(self, *tensors: Tensor | None) -> None: ...
+
+
+def _save(ctx: _Context, inputs: tuple[Any, ...], output: Tensor) -> None:  # noqa: ARG001
+    ctx.save_for_backward(*inputs[:3])
+    ctx.settings = inputs[3:]
+
+
+def _point_sample_autograd(ctx: _Context, gradient: Tensor) -> tuple[Tensor | None, ...]:
+    padding, implementation = ctx.settings
+    needed = list(ctx.needs_input_grad[:3])
+    found = torch.ops.dysample.point_sample_backward.default(
+        gradient, *ctx.saved_tensors, padding, needed, implementation
+    )
+    return (*_wanted(found, needed), None, None)
+
+
+def _offset_sample_autograd(ctx: _Context, gradient: Tensor) -> tuple[Tensor | None, ...]:
+    scale, groups, style, implementation = ctx.settings
+    needed = list(ctx.needs_input_grad[:3])
+    found = torch.ops.dysample.offset_sample_backward.default(
+        gradient, *ctx.saved_tensors, scale, groups, style, needed, implementation
+    )
+    return (*_wanted(found, needed), None, None, None, None)
+
+
+def _wanted(found: tuple[Tensor, ...], needed: list[bool]) -> list[Tensor | None]:
+    return [item if need else None for item, need in zip(found, needed, strict=True)]
+
+
+def _save_nothing(ctx: _Context, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
+    """Keep nothing: there is no second derivative."""
+
+
+def _no_double_backward(_ctx: _Context, *_gradients: Tensor) -> None:
+    raise NotImplementedError(
+        "point sampling has no second derivative; implementation='naive' has one"
+    )
+
+
+def _register() -> None:
+    for name, kernel, fake, save, backward in (
+        ("point_sample", _point_sample, _point_sample_fake, _save, _point_sample_autograd),
+        ("offset_sample", _offset_sample, _offset_sample_fake, _save, _offset_sample_autograd),
+        (
+            "point_sample_backward",
+            _point_sample_backward,
+            _point_sample_backward_fake,
+            _save_nothing,
+            _no_double_backward,
+        ),
+        (
+            "offset_sample_backward",
+            _offset_sample_backward,
+            _offset_sample_backward_fake,
+            _save_nothing,
+            _no_double_backward,
+        ),
+    ):
+        LIBRARY.impl(name, kernel, "CompositeExplicitAutograd")
+        full = f"dysample::{name}"
+        torch.library.register_fake(full, fake, lib=LIBRARY)
+        torch.library.register_autograd(full, backward, setup_context=save, lib=LIBRARY)
+
+
+_register()
