@@ -1,0 +1,7 @@
+"""`python -m dybench` is `dybench`."""
+
+import sys
+
+from dybench.cli import main
+
+sys.exit(main())

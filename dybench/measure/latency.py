@@ -1,0 +1,206 @@
+"""Latency as a contest: contestants take turns in rounds of random order.
+
+Whatever drifts (clocks, neighbours, temperature) then hits all of them alike, and the ratio to
+the reference of the same round is free of it. A slow contestant sits out some rounds, evenly
+spread, so that each gets about the same time.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from dybench.result import Latency, Ratio
+from dybench.statistics import median_interval, paired_ratio_interval, relative_spread
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from dybench.measure.timer import Call, Timer
+
+WIDE_SPREAD = 0.15  # interquartile range over median from which a row carries a warning
+
+
+class Pace(msgspec.Struct, frozen=True, kw_only=True):
+    """How long to measure.
+
+    Attributes:
+        budget_s: seconds of timed blocks for each contestant.
+        block_s: seconds a block of calls should last, unless one call is longer.
+        rounds: most rounds of the contest. min_rounds: fewest, whatever the budget says.
+        width: half-width of a contestant's relative interval at which it is measured well enough.
+        warmup_s: seconds of calls at most before the first round.
+        timeout_s: seconds after which a single call is given up on (noticed when it returns).
+    """
+
+    budget_s: float = 2.4
+    block_s: float = 0.03
+    rounds: int = 40
+    min_rounds: int = 7
+    width: float = 0.005
+    warmup_s: float = 0.3
+    timeout_s: float = 60.0
+
+
+class Contestant:
+    """One call to time, and what has been seen of it so far."""
+
+    def __init__(self, name: str, call: Call) -> None:
+        self.name = name
+        self.call = call
+        self.calls = 1  # in a block
+        self.turns = 0  # rounds it shall take part in
+        self.first_call_s: float | None = None
+        self.samples: dict[int, float] = {}  # round → seconds a call
+        self.error: Exception | None = None
+        self.timed_out = False
+
+    @property
+    def out(self) -> bool:
+        """Whether it has left the contest."""
+        return self.error is not None or self.timed_out
+
+
+def contest(
+    contestants: Sequence[Contestant],
+    timer: Timer,
+    pace: Pace,
+    *,
+    reference: str | None = None,
+    seed: int = 0,
+) -> Iterator[float]:
+    """Measure the contestants against each other, yielding the share that is done, 0 to 1.
+
+    The caller may stop iterating at any point (on Ctrl-C, say): what was measured by then is in
+    the contestants. One whose call raises leaves the contest with its error; the others go on.
+    """
+    order = random.Random(seed)  # noqa: S311 - not cryptography
+    for done, contestant in enumerate(contestants, start=1):
+        _warm_up(contestant, timer, pace)
+        yield 0.25 * done / len(contestants)
+    rounds = _plan(contestants, pace, reference)
+    for index in range(rounds):
+        taking_part = [c for c in contestants if not c.out and _takes_part(c, index, rounds)]
+        order.shuffle(taking_part)
+        for contestant in taking_part:
+            _attempt(contestant, lambda c=contestant: _take_turn(c, index, timer))
+        if index + 1 >= pace.min_rounds and _all_narrow(contestants, reference, pace):
+            break
+        yield 0.25 + 0.75 * (index + 1) / rounds
+    yield 1.0
+
+
+def _warm_up(contestant: Contestant, timer: Timer, pace: Pace) -> None:
+    """Call until two blocks in a row agree or the time is up, then fix the block's length."""
+
+    def warm() -> None:
+        contestant.first_call_s = timer.time(contestant.call, 1)
+        if contestant.first_call_s > pace.timeout_s:
+            contestant.timed_out = True
+            return
+        once = timer.time(contestant.call, 1)
+        spent, calls, before = once, 1, once
+        while spent < pace.warmup_s:
+            calls = max(1, math.ceil(pace.warmup_s / 8 / max(before, 1e-9)))
+            block = timer.time(contestant.call, calls)
+            spent += block
+            settled = abs(block / calls - before) < 0.03 * before
+            before = block / calls
+            if settled:
+                break
+        shortest = max(pace.block_s, 100 * timer.overhead_s)
+        contestant.calls = max(1, math.ceil(shortest / max(before, 1e-9)))
+
+    _attempt(contestant, warm)
+    if not contestant.out:
+        block_s = max(pace.block_s, (contestant.first_call_s or 0.0))
+        contestant.turns = int(max(pace.min_rounds, min(pace.rounds, pace.budget_s / block_s)))
+
+
+def _plan(contestants: Sequence[Contestant], pace: Pace, reference: str | None) -> int:
+    """How many rounds there are; the reference takes part in each of them."""
+    rounds = max((c.turns for c in contestants if not c.out), default=0)
+    rounds = max(rounds, pace.min_rounds) if rounds else 0
+    for contestant in contestants:
+        if contestant.name == reference:
+            contestant.turns = rounds
+    return rounds
+
+
+def _takes_part(contestant: Contestant, index: int, rounds: int) -> bool:
+    """Spread a contestant's turns evenly over the rounds."""
+    return (index + 1) * contestant.turns // rounds > index * contestant.turns // rounds
+
+
+def _take_turn(contestant: Contestant, index: int, timer: Timer) -> None:
+    contestant.samples[index] = timer.time(contestant.call, contestant.calls) / contestant.calls
+
+
+def _attempt(contestant: Contestant, act: Callable[[], None]) -> None:
+    try:
+        act()
+    except Exception as error:  # noqa: BLE001 - whatever a user's module raises ends its row only
+        contestant.error = error
+
+
+def _all_narrow(contestants: Sequence[Contestant], reference: str | None, pace: Pace) -> bool:
+    by_name = {c.name: c for c in contestants}
+    anchor = by_name.get(reference or "")
+    for contestant in contestants:
+        if contestant.out or contestant is anchor:
+            continue
+        values = list(_log_ratios(contestant, anchor).values())
+        if len(values) < pace.min_rounds:
+            return False
+        interval = median_interval(values)
+        if (interval.high - interval.low) / 2 > pace.width:
+            return False
+    return True
+
+
+def _log_ratios(contestant: Contestant, anchor: Contestant | None) -> dict[int, float]:
+    if anchor is None:
+        return {i: math.log(value) for i, value in contestant.samples.items()}
+    shared = contestant.samples.keys() & anchor.samples.keys()
+    return {i: math.log(contestant.samples[i] / anchor.samples[i]) for i in sorted(shared)}
+
+
+def summarise(contestant: Contestant) -> Latency | None:
+    """Median, interval and samples of a contestant; None if it was never timed."""
+    samples = [contestant.samples[i] for i in sorted(contestant.samples)]
+    if not samples:
+        return None
+    interval = median_interval(samples)
+    return Latency(
+        median=interval.estimate, low=interval.low, high=interval.high, samples=samples
+    )
+
+
+def relative(contestant: Contestant, anchor: Contestant) -> Ratio | None:
+    """Latency relative to `anchor`, from the rounds both took part in; None if there are none."""
+    shared = sorted(contestant.samples.keys() & anchor.samples.keys())
+    if not shared:
+        return None
+    if contestant is anchor:
+        return Ratio(to=anchor.name, ratio=1.0, low=1.0, high=1.0)
+    interval = paired_ratio_interval(
+        [contestant.samples[i] for i in shared], [anchor.samples[i] for i in shared]
+    )
+    return Ratio(to=anchor.name, ratio=interval.estimate, low=interval.low, high=interval.high)
+
+
+def spread_warning(contestant: Contestant) -> str | None:
+    """A note when the samples scatter widely, and what to do about it."""
+    samples = list(contestant.samples.values())
+    if len(samples) < 3:
+        return None
+    spread = relative_spread(samples)
+    if spread <= WIDE_SPREAD:
+        return None
+    return (
+        f"latency spread {spread:.0%}: close other programs or measure longer (--budget); "
+        "the ratio suffers less than the milliseconds"
+    )
