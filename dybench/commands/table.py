@@ -1,0 +1,106 @@
+"""`dybench table`: show a saved report."""
+
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from dybench.errors import UsageError
+
+if TYPE_CHECKING:
+    from dybench.result import Report
+
+RESULTS = Path("results")
+
+
+class TableFormat(str, Enum):
+    """What a table can be written as."""
+
+    RICH = "rich"
+    MARKDOWN = "markdown"
+    LATEX = "latex"
+    CSV = "csv"
+    HTML = "html"
+    JSON = "json"
+
+
+_BY_SUFFIX = {
+    ".txt": TableFormat.RICH,
+    ".md": TableFormat.MARKDOWN,
+    ".tex": TableFormat.LATEX,
+    ".csv": TableFormat.CSV,
+    ".html": TableFormat.HTML,
+    ".json": TableFormat.JSON,
+}
+
+
+def table(
+    report: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="REPORT",
+            help="A saved report [default: the newest in results/].",
+            show_default=False,
+        ),
+    ] = None,
+    as_format: Annotated[
+        TableFormat | None,
+        typer.Option(
+            "--format", "-f", help="[default: by FILE's suffix, else rich]", show_default=False
+        ),
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", metavar="FILE", help="Write to FILE, not to stdout."),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace FILE if it exists.")] = False,
+) -> None:
+    """Show a saved report as a table; nothing is measured."""
+    chosen = as_format or _format_of(output)
+
+    from dybench.commands.output import deliver
+    from dybench.reports import newest_report
+    from dybench.result import load
+
+    found = load(report if report is not None else newest_report(RESULTS))
+    deliver(_render(found, chosen, to_file=output is not None), output, force=force)
+
+
+def _format_of(output: Path | None) -> TableFormat:
+    if output is None:
+        return TableFormat.RICH
+    try:
+        return _BY_SUFFIX[output.suffix.lower()]
+    except KeyError:
+        known = ", ".join(_BY_SUFFIX)
+        raise UsageError(
+            f"`-o` (={str(output)!r}) must end in one of {known}, or --format say the format"
+        ) from None
+
+
+def _render(report: "Report", chosen: TableFormat, *, to_file: bool) -> str:
+    if chosen is TableFormat.RICH:
+        from dybench.views import terminal
+        from dybench.views.console import printed
+
+        return printed(lambda console: terminal.render(report, console), to_file=to_file)
+    if chosen is TableFormat.MARKDOWN:
+        from dybench.views import markdown
+
+        return markdown.render(report)
+    if chosen is TableFormat.LATEX:
+        from dybench.views import latex
+
+        return latex.render(report)
+    if chosen is TableFormat.CSV:
+        from dybench.views import csv
+
+        return csv.render(report)
+    if chosen is TableFormat.HTML:
+        from dybench.views import html
+
+        return html.render(report)
+    from dybench.views import json
+
+    return json.render(report)
