@@ -81,7 +81,6 @@ def predict_cuda(call: Callable[[], object]) -> int:
     Follows the storages that operators make and drop, each rounded up to the caching allocator's
     block. Library workspaces (cuDNN, cuBLAS) and temporaries inside operators are not in it.
     """
-    gc.collect()
     with _LiveStorage() as tracker:
         result = call()
     del result
