@@ -1,0 +1,55 @@
+"""What the torch operators of the window share: the library, and the ends of autograd."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+import torch
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from torch import Tensor
+
+LIBRARY: Any = torch.library.Library("dysample", "FRAGMENT")  # type: ignore[no-untyped-call]
+
+
+class Context(Protocol):
+    """What autograd keeps of a call between its forward and its backward."""
+
+    settings: tuple[Any, ...]
+    saved_tensors: tuple[Tensor, ...]
+    needs_input_grad: tuple[bool, ...]
+
+    def save_for_backward(self, *tensors: Tensor) -> None: ...
+
+
+def save_two(ctx: Context, inputs: tuple[Any, ...], output: Tensor) -> None:  # noqa: ARG001
+    """Keep the two tensors that the operators begin with, and apart from them the settings."""
+    ctx.save_for_backward(*inputs[:2])
+    ctx.settings = inputs[2:]
+
+
+def save_nothing(ctx: Context, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
+    """Keep nothing: there is no second derivative."""
+
+
+def no_second_derivative(_ctx: Context, *_gradients: Tensor) -> None:
+    """Raise: the gradients of the operators cannot be differentiated again."""
+    raise NotImplementedError(
+        "this operator has no second derivative; implementation='naive' has one"
+    )
+
+
+def register(
+    name: str,
+    kernel: Callable[..., object],
+    fake: Callable[..., object],
+    save: Callable[..., None],
+    backward: Callable[..., object],
+) -> None:
+    """Give the operator `name` of the library its kernel, its shapes and its gradients."""
+    LIBRARY.impl(name, kernel, "CompositeExplicitAutograd")
+    full = f"dysample::{name}"
+    torch.library.register_fake(full, fake, lib=LIBRARY)
+    torch.library.register_autograd(full, backward, setup_context=save, lib=LIBRARY)
