@@ -7,7 +7,6 @@ import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from click.exceptions import Abort, ClickException, Exit
 
 from dybench import __version__
 from dybench.commands.check import check
@@ -24,6 +23,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 FAILED, WRONG_USAGE, INTERRUPTED = 1, 2, 130
+
+# Typer has its own copy of click since 0.20 and exports only the ends of its class tree.
+(ClickException,) = (
+    cls for cls in typer.BadParameter.__mro__ if cls.__name__ == "ClickException"
+)
 
 app = typer.Typer(
     name="dybench",
@@ -70,19 +74,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         code = command.main(words, prog_name="dybench", standalone_mode=False)
         sys.stdout.flush()
-    except Exit as error:
+    except typer.Exit as error:
         return error.exit_code
-    except (KeyboardInterrupt, Abort):
+    except (KeyboardInterrupt, typer.Abort):
         return _complain("interrupted", INTERRUPTED)
     except UsageError as error:
         return _complain(str(error), WRONG_USAGE)
     except DybenchError as error:
         return _complain(str(error), FAILED)
-    except ClickException as error:
-        return _complain(error.format_message(), WRONG_USAGE)
     except BrokenPipeError:  # `dybench table | head` has read enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except ClickException as error:
+        return _complain(error.format_message(), WRONG_USAGE)  # type: ignore[attr-defined]
     return code if isinstance(code, int) else 0
 
 

@@ -45,8 +45,15 @@ def count(module: nn.Module, inputs: tuple[Tensor, ...]) -> FlopCount:
     The count follows the operators of one traced forward; the operators of `dysample` count by
     their definition, so the figure does not depend on which of their implementations runs.
     """
-    from fvcore.nn import FlopCountAnalysis  # noqa: PLC0415 - fvcore costs half a second
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # fvcore's own, on import
+        from fvcore.nn import FlopCountAnalysis, jit_handles  # noqa: PLC0415 - half a second
 
+    handlers = HANDLERS | dict.fromkeys(FREE, _free)
+    handlers["aten::_convolution"] = jit_handles.conv_flop_jit
+    handlers["aten::addmm"] = jit_handles.addmm_flop_jit
+    handlers["aten::linear"] = jit_handles.linear_flop_jit
+    seen: Counter[str] = Counter()
     hooks = _hooks(module)
     training = [m for m in module.modules() if m.training]
     module.eval()
@@ -54,7 +61,7 @@ def count(module: nn.Module, inputs: tuple[Tensor, ...]) -> FlopCount:
         analysis = FlopCountAnalysis(module, inputs)
         analysis.unsupported_ops_warnings(False).uncalled_modules_warnings(False)
         analysis.tracer_warnings("none")
-        analysis.set_op_handle(**_recorded(HANDLERS | dict.fromkeys(FREE, _free), seen := Counter()))
+        analysis.set_op_handle(**_recorded(handlers, seen))
         with torch.no_grad(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             flops = analysis.by_operator()
@@ -230,7 +237,7 @@ FREE: tuple[str, ...] = tuple(
         "channel_shuffle clamp_max clamp_min clone col2im cos cumsum div div_ elu empty_like exp "
         "fill_ flip floor_ gelu group_norm hardsigmoid hardswish hardtanh hardtanh_ im2col "
         "index_select instance_norm layer_norm le leaky_relu leaky_relu_ lift_fresh linspace log "
-        "log_softmax lt max_pool2d mean meshgrid min movedim ne neg new_ones norm ones_like pad "
+        "log_softmax lt max_pool2d mean meshgrid min movedim ne neg new_ones norm ones_like pad real "
         "pixel_shuffle pixel_unshuffle pow reciprocal reflection_pad2d relu6 relu6_ repeat "
         "repeat_interleave replication_pad2d reshape_as round rsqrt rsub rsub_ sigmoid sigmoid_ "
         "silu sin softmax softplus sqrt std sub sub_ sum tanh tanh_ tensor_split tile type_as "

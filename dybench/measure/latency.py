@@ -31,7 +31,8 @@ class Pace(msgspec.Struct, frozen=True, kw_only=True):
         budget_s: seconds of timed blocks for each contestant.
         block_s: seconds a block of calls should last, unless one call is longer.
         rounds: most rounds of the contest. min_rounds: fewest, whatever the budget says.
-        width: half-width of a contestant's relative interval at which it is measured well enough.
+        width: half-width of a contestant's relative interval below which it is measured well
+            enough; 0 uses the whole budget.
         warmup_s: seconds of calls at most before the first round.
         timeout_s: seconds after which a single call is given up on (noticed when it returns).
     """
@@ -147,18 +148,21 @@ def _attempt(contestant: Contestant, act: Callable[[], None]) -> None:
 
 
 def _all_narrow(contestants: Sequence[Contestant], reference: str | None, pace: Pace) -> bool:
-    by_name = {c.name: c for c in contestants}
-    anchor = by_name.get(reference or "")
-    for contestant in contestants:
-        if contestant.out or contestant is anchor:
-            continue
-        values = list(_log_ratios(contestant, anchor).values())
-        if len(values) < pace.min_rounds:
-            return False
-        interval = median_interval(values)
-        if (interval.high - interval.low) / 2 > pace.width:
-            return False
-    return True
+    """Whether every ratio to the reference (or every latency, without one) is known well."""
+    staying = [c for c in contestants if not c.out]
+    anchor = next((c for c in staying if c.name == reference), None)
+    rivals = [c for c in staying if c is not anchor]
+    return all(
+        _is_narrow(c, anchor if rivals else None, pace) for c in (rivals or staying)
+    )
+
+
+def _is_narrow(contestant: Contestant, anchor: Contestant | None, pace: Pace) -> bool:
+    values = list(_log_ratios(contestant, anchor).values())
+    if len(values) < pace.min_rounds:
+        return False
+    interval = median_interval(values)
+    return (interval.high - interval.low) / 2 < pace.width
 
 
 def _log_ratios(contestant: Contestant, anchor: Contestant | None) -> dict[int, float]:
