@@ -1,14 +1,37 @@
 """DySample and the upsamplers it is compared with, as PyTorch modules; needs torch alone."""
 
 from dysample.catalog import UPSAMPLERS, UpsamplerEntry, build_upsampler
-from dysample.modules import Bicubic, Bilinear, Deconv, DySample, Nearest, PixelShuffle
+from dysample.modules import (
+    A2U,
+    CARAFE,
+    FADE,
+    SAPAB,
+    SAPAD,
+    SAPAI,
+    Bicubic,
+    Bilinear,
+    Deconv,
+    DySample,
+    FADELite,
+    IndexNet,
+    Nearest,
+    PixelShuffle,
+)
 
 __all__ = [
+    "A2U",
+    "CARAFE",
+    "FADE",
+    "SAPAB",
+    "SAPAD",
+    "SAPAI",
     "UPSAMPLERS",
     "Bicubic",
     "Bilinear",
     "Deconv",
     "DySample",
+    "FADELite",
+    "IndexNet",
     "Nearest",
     "PixelShuffle",
     "UpsamplerEntry",

@@ -9,10 +9,15 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from dysample._checks import check_positive, check_scale
+from dysample.modules.a2u import A2U
+from dysample.modules.carafe import CARAFE
 from dysample.modules.deconv import Deconv
 from dysample.modules.dysample import DySample
+from dysample.modules.fade import FADE, FADELite
+from dysample.modules.indexnet import IndexNet
 from dysample.modules.interpolate import Bicubic, Bilinear, Nearest
 from dysample.modules.pixel_shuffle import PixelShuffle
+from dysample.modules.sapa import SAPAB, SAPAD, SAPAI
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -53,6 +58,25 @@ _PIXEL_SHUFFLE = (
     "Shi et al., Real-Time Single Image and Video Super-Resolution Using an Efficient "
     "Sub-Pixel Convolutional Neural Network, CVPR 2016, arXiv:1609.05158"
 )
+_CARAFE = "Wang et al., CARAFE: Content-Aware ReAssembly of FEatures, ICCV 2019, arXiv:1905.02188"
+_INDEXNET = (
+    "Lu et al., Indices Matter: Learning to Index for Deep Image Matting, ICCV 2019, "
+    "arXiv:1908.00672"
+)
+_A2U = "Dai et al., Learning Affinity-Aware Upsampling for Deep Image Matting, CVPR 2021"
+_FADE = (
+    "Lu et al., FADE: Fusing the Assets of Decoder and Encoder for Task-Agnostic Upsampling, "
+    "ECCV 2022, arXiv:2207.10392"
+)
+_FADE_LITE = (
+    "Lu et al., FADE: A Task-Agnostic Upsampling Operator for Encoder-Decoder Architectures, "
+    "IJCV 2024"
+)
+_SAPA = (
+    "Lu et al., SAPA: Similarity-Aware Point Affiliation for Feature Upsampling, NeurIPS 2022, "
+    "arXiv:2209.12866"
+)
+_SAPA_D = "Liu et al., On Point Affiliation in Feature Upsampling, 2023, arXiv:2307.08198"
 _TORCH = "torch.nn.functional.interpolate, pytorch.org"
 
 UPSAMPLERS: Mapping[str, UpsamplerEntry] = MappingProxyType(
@@ -62,6 +86,14 @@ UPSAMPLERS: Mapping[str, UpsamplerEntry] = MappingProxyType(
         "bicubic": UpsamplerEntry(Bicubic, "Bicubic", "0", _KEYS),
         "deconv": UpsamplerEntry(Deconv, "Deconv", "9C²+C", _DECONV, scales=(2,)),
         "pixelshuffle": UpsamplerEntry(PixelShuffle, "PixelShuffle", "9C²s²+Cs²", _PIXEL_SHUFFLE),
+        "carafe": UpsamplerEntry(CARAFE, "CARAFE", "64C+64+14400s²+25s²", _CARAFE),
+        "indexnet": UpsamplerEntry(IndexNet, "IndexNet", "32C²+12C", _INDEXNET, scales=(2,)),
+        "a2u": UpsamplerEntry(A2U, "A2U", "42C+38", _A2U, scales=(2,)),
+        "fade": UpsamplerEntry(FADE, "FADE", "129C+14490", _FADE, scales=(2,)),
+        "fade-lite": UpsamplerEntry(FADELite, "FADE-Lite", "51C+276", _FADE_LITE, scales=(2,)),
+        "sapa-i": UpsamplerEntry(SAPAI, "SAPA-I", "0", _SAPA),
+        "sapa-b": UpsamplerEntry(SAPAB, "SAPA-B", "68C+64", _SAPA),
+        "sapa-d": UpsamplerEntry(SAPAD, "SAPA-D", "(C+1)(256+72s²)", _SAPA_D),
         "dysample": UpsamplerEntry(
             DySample,
             "DySample",
