@@ -32,7 +32,8 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     """One published figure beside the count, in plain numbers.
 
     Attributes:
-        params, flops: as printed; None where not.
+        printed: the figure as printed, parameters and FLOPs: `0.44 M, 1.45 G`.
+        params, flops: the same in plain numbers; None where not printed.
         counted_params: what they compare with: all or weights only, of `modules` upsamplers,
             in the authors' own form.
         params_match, flops_match: to the last printed digit; None where nothing was printed.
@@ -40,6 +41,7 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     source: str
+    printed: str
     modules: int
     weights_only: bool
     truncated: bool
@@ -76,7 +78,7 @@ def note(comparisons: Sequence[Comparison]) -> str:
         same_way = (other.modules, other.counted_params) == (main.modules, main.counted_params)
         agrees = other.params_match is not False and other.flops_match is not False
         if not (same_way and agrees):
-            parts.append(f"{other.source}: {_digits(other)}{other.verdict}")
+            parts.append(f"{other.printed} ({other.source}) {other.verdict}")
     return "; ".join(parts)
 
 
@@ -89,6 +91,9 @@ def _compare(counted: Counted, figure: Delta, block_source: str) -> Comparison:
     flops_match = printed_flops and reads_as(counted.flops, printed_flops, truncated=cut)
     return Comparison(
         source=figure.source or block_source,
+        printed=", ".join(
+            f"{found.digits} {found.symbol}" for found in (printed_params, printed_flops) if found
+        ),
         modules=modules,
         weights_only=figure.weights_only,
         truncated=cut,
@@ -118,7 +123,7 @@ def _verdict(
     wrong = []
     explained = False
     if figure.printed_params and not params_match:
-        wrong.append(_off(figure.printed_params, params, "parameters"))
+        wrong.append(_off(figure.printed_params, params))
     if figure.printed_flops and not flops_match:
         factor = _counted_per_output_pixel(counted, figure)
         explained = factor is not None
@@ -126,7 +131,7 @@ def _verdict(
             f"FLOPs printed {factor}× too high: counted per output pixel; "
             f"true value {_finer(counted.flops, figure.printed_flops)}"
             if explained
-            else _off(figure.printed_flops, counted.flops, "FLOPs")
+            else _off(figure.printed_flops, counted.flops)
         )
     conditions = _conditions(figure, len(counted.module_params))
     if not wrong:
@@ -137,10 +142,10 @@ def _verdict(
     return "; ".join([right, *wrong] if right else wrong)
 
 
-def _off(printed: Printed, counted: int, what: str) -> str:
-    symbol = f" {printed.symbol}"
+def _off(printed: Printed, counted: int) -> str:
     return (
-        f"published {printed.digits}{symbol} {what} does not reproduce: {_finer(counted, printed)}"
+        f"published {printed.digits} {printed.symbol} does not reproduce: "
+        f"{_finer(counted, printed)}"
     )
 
 
@@ -163,13 +168,6 @@ def _conditions(figure: Delta, stages: int) -> list[str]:
     if figure.note:
         found.append(figure.note)
     return found
-
-
-def _digits(comparison: Comparison) -> str:
-    """The printed parameters, told only where the verdict does not repeat them."""
-    if comparison.params is None or comparison.params_match is False:
-        return ""
-    return f"{comparison.params / 1e6:g} M "
 
 
 def _plain(printed: Printed | None) -> int | float | None:

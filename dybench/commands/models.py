@@ -1,0 +1,190 @@
+"""`dybench models`: what replacing the upsampling stages of a known network adds."""
+
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from dybench.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from dybench.models.hosts import Model
+    from dybench.models.rows import Row
+    from dybench.sources import Source
+
+QUICK_BUDGET_S, BUDGET_S = 0.3, 1.2
+
+
+class ModelsFormat(str, Enum):
+    """What the table can be written as."""
+
+    RICH = "rich"
+    MARKDOWN = "markdown"
+    LATEX = "latex"
+    CSV = "csv"
+    JSON = "json"
+
+
+_BY_SUFFIX = {
+    ".txt": ModelsFormat.RICH,
+    ".md": ModelsFormat.MARKDOWN,
+    ".tex": ModelsFormat.LATEX,
+    ".csv": ModelsFormat.CSV,
+    ".json": ModelsFormat.JSON,
+}
+
+
+def models(
+    model: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[MODEL|FILE.toml]...",
+            help="Networks, or files that describe some [default: every built-in one].",
+            show_default=False,
+        ),
+    ] = None,
+    upsampler: Annotated[
+        list[str] | None,
+        typer.Option(
+            "-u",
+            "--upsampler",
+            metavar="NAME,…",
+            help="Names of `dybench list`, pkg.module:Class or file.py:Class; all built-in ones "
+            "if not given. May be repeated.",
+        ),
+    ] = None,
+    file: Annotated[
+        list[Path] | None,
+        typer.Option("--file", metavar="FILE.toml", help="A file with networks of your own."),
+    ] = None,
+    as_format: Annotated[
+        ModelsFormat | None,
+        typer.Option(
+            "--format", "-f", help="[default: by FILE's suffix, else rich]", show_default=False
+        ),
+    ] = None,
+    measure: Annotated[
+        bool,
+        typer.Option("--measure", help="Run every stage in sequence: latency and peak memory."),
+    ] = False,
+    device: Annotated[str, typer.Option(help="For --measure: auto, cpu or cuda:N.")] = "auto",
+    budget: Annotated[
+        float,
+        typer.Option(min=0.01, help="For --measure: seconds for each upsampler of a network."),
+    ] = BUDGET_S,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="For --measure: fewer rounds, a first look.")
+    ] = False,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", metavar="FILE", help="Write to FILE, not to stdout."),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace FILE if it exists.")] = False,
+) -> None:
+    """Show what each upsampler adds to known networks, beside what its authors printed.
+
+    Parameters and FLOPs are counted; memory is predicted for CUDA, or measured with --measure.
+    """
+    from dybench import parsing
+    from dybench.commands.output import deliver
+
+    chosen = as_format or _format_of(output)
+    if output is not None and output.exists() and not force:
+        raise UsageError(f"{output} exists already; --force replaces it")
+    hosts = _hosts(model or [], file or [])
+    where = parsing.device("--device", device) if measure else ""
+    names = parsing.names("--upsampler", upsampler) if upsampler else None
+    rows, facts = _rows(hosts, _sources(names), where, QUICK_BUDGET_S if quick else budget)
+    deliver(_render(hosts, rows, chosen, facts, to_file=output is not None), output, force=force)
+    if facts.get("interrupted"):
+        raise typer.Exit(130)
+    if not any(row.status == "ok" for row in rows):
+        raise typer.Exit(1)
+
+
+def _format_of(output: Path | None) -> ModelsFormat:
+    if output is None:
+        return ModelsFormat.RICH
+    try:
+        return _BY_SUFFIX[output.suffix.lower()]
+    except KeyError:
+        known = ", ".join(_BY_SUFFIX)
+        raise UsageError(
+            f"`-o` (={str(output)!r}) must end in one of {known}, or --format say the format"
+        ) from None
+
+
+def _hosts(words: list[str], files: list[Path]) -> "list[Model]":
+    """The networks to show.
+
+    A file among the words stands for all networks in it, `--file` only offers its own to the
+    words; with no words at all they are shown, and without files the built-in ones.
+    """
+    from dybench.models.hosts import built_in, load_file, select
+
+    shown = _together([Path(word) for word in words if word.endswith(".toml")], load_file)
+    offered = _together(files, load_file)
+    names = [word for word in words if not word.endswith(".toml")]
+    if not names:
+        return list((shown or offered or built_in()).values())
+    chosen = select(built_in() | offered | shown, names)
+    return list(({host.name: host for host in chosen} | shown).values())
+
+
+def _together(paths: list[Path], load: "Callable[[Path], dict[str, Model]]") -> "dict[str, Model]":
+    found: dict[str, Model] = {}
+    for path in paths:
+        more = load(path)
+        for name in found.keys() & more.keys():
+            raise UsageError(f"{path}: {name!r} is in another file already")
+        found |= more
+    return found
+
+
+def _sources(names: tuple[str, ...] | None) -> "list[Source]":
+    from dybench.sources import resolve
+    from dysample import UPSAMPLERS
+
+    return [resolve(name) for name in names or tuple(UPSAMPLERS)]
+
+
+def _rows(
+    hosts: "list[Model]", sources: "list[Source]", device: str, budget_s: float
+) -> "tuple[list[Row], dict[str, Any]]":
+    """Count, and measure on `device` unless it is empty; what was measured, on what machine."""
+    from dybench.models.rows import counted_rows
+
+    rows = list(counted_rows(hosts, sources))
+    if not device:
+        return rows, {}
+
+    from dybench.models.session import measure_rows
+
+    return rows, measure_rows(hosts, rows, sources, device, budget_s)
+
+
+def _render(
+    hosts: "list[Model]",
+    rows: "list[Row]",
+    chosen: ModelsFormat,
+    facts: dict[str, Any],
+    *,
+    to_file: bool,
+) -> str:
+    from dybench.models import formats
+
+    if chosen is ModelsFormat.JSON:
+        return formats.to_json(rows, facts)
+    if chosen is ModelsFormat.CSV:
+        return formats.to_csv(rows)
+    if chosen is ModelsFormat.MARKDOWN:
+        return formats.to_markdown(hosts, rows)
+    if chosen is ModelsFormat.LATEX:
+        return formats.to_latex(hosts, rows)
+
+    from dybench.views.console import printed
+
+    return printed(lambda console: formats.print_rich(hosts, rows, console), to_file=to_file)
