@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import product
 from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
 Layout = Literal["contiguous", "channels_last"]
 Mode = Literal["inference", "training"]
@@ -42,7 +43,7 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         upsampler: a name of the catalogue, `pkg.module:Class` or `file.py:Class`.
         options: constructor options beyond the upsampler's own defaults.
-        channels, height, width, batch: the low-resolution input, `(batch, channels, height, width)`.
+        channels, height, width, batch: the low-resolution input `(N, C, H, W)`.
         scale: the upsampling factor.
         dtype: a torch dtype by name, such as `float16`.
         device: a torch device by name, such as `cuda:0`.
@@ -109,8 +110,8 @@ class Grid(msgspec.Struct, frozen=True, kw_only=True):
             self.modes,
             self.runtimes,
         )
-        for channels, (height, width), *rest in axes:
-            yield Cell(channels, height, width, *rest)
+        for channels, (height, width), scale, batch, dtype, device, layout, mode, runtime in axes:
+            yield Cell(channels, height, width, scale, batch, dtype, device, layout, mode, runtime)
 
     def cases(self, cell: Cell) -> list[Case]:
         """The cases of one cell, one an upsampler."""

@@ -26,7 +26,8 @@ def describe() -> dict[str, Any]:
     facts: dict[str, Any] = {
         "cpu": cpu_name(),
         "cores": psutil.cpu_count(logical=False) or os.cpu_count(),
-        "logical_cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity")
+        "logical_cores": len(os.sched_getaffinity(0))
+        if hasattr(os, "sched_getaffinity")
         else os.cpu_count(),
         "memory_bytes": psutil.virtual_memory().total,
         "cpu_capability": torch.backends.cpu.get_cpu_capability(),

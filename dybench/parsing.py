@@ -80,7 +80,7 @@ def names(option: str, texts: Sequence[str]) -> tuple[str, ...]:
 
 def device(option: str, text: str) -> str:
     """Resolve `auto` to the best device there is, and check that any other exists."""
-    import torch  # noqa: PLC0415 - --help must not wait for torch
+    import torch
 
     if text == "auto":
         return "cuda:0" if torch.cuda.is_available() else "cpu"

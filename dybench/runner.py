@@ -142,9 +142,7 @@ class _Walk:
             if cell.device.startswith("cuda"):
                 torch.cuda.empty_cache()
 
-    def _measure_statically(
-        self, number: int, cell: Cell, cases: list[Case]
-    ) -> dict[int, Subject]:
+    def _measure_statically(self, number: int, cell: Cell, cases: list[Case]) -> dict[int, Subject]:
         """Measure all but latency; return what can be timed, by row."""
         subjects: dict[int, Subject] = {}
         inputs: dict[bool, tuple[Tensor, ...]] = {}
@@ -185,7 +183,7 @@ class _Walk:
 
     def _reference(self, cell: Cell) -> Contestant | None:
         """The reference as a contestant without a row; None where it cannot run."""
-        from dybench.case import Case  # noqa: PLC0415
+        from dybench.case import Case
 
         name = self._settings.reference
         case = Case(upsampler=name, **msgspec.structs.asdict(cell))
@@ -325,7 +323,7 @@ def _predict(case: Case, source: Source) -> tuple[int | None, int]:
 
 
 def _bytes_needed(case: Case, source: Source, predicted: int | None) -> int:
-    element = getattr(torch, case.dtype).itemsize
+    element: int = getattr(torch, case.dtype).itemsize
     n, channels, height, width = case.output_shape
     result = n * channels * height * width * element
     inputs = result // case.scale**2 + (result if source.guided else 0)

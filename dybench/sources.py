@@ -117,7 +117,7 @@ def _import_module(name: str) -> ModuleType:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:
         raise UsageError(f"cannot import {name!r}: no module named {error.name!r}") from error
-    except Exception as error:  # noqa: BLE001 - a user's module may raise anything on import
+    except Exception as error:
         raise UsageError(f"importing {name!r} failed: {describe(error)}") from error
 
 
@@ -135,7 +135,7 @@ def _import_file(path: str) -> ModuleType:
     sys.modules[name] = module
     try:
         spec.loader.exec_module(module)
-    except Exception as error:  # noqa: BLE001
+    except Exception as error:
         del sys.modules[name]
         raise UsageError(f"importing {path} failed: {describe(error)}") from error
     return module

@@ -69,9 +69,7 @@ def spread_offsets(module: DySample, std: float) -> None:
         weight.normal_(std=std / static_scope / weight.shape[1] ** 0.5)
 
 
-def make_inputs(
-    case: Case, *, guided: bool, device: torch.device, seed: int
-) -> tuple[Tensor, ...]:
+def make_inputs(case: Case, *, guided: bool, device: torch.device, seed: int) -> tuple[Tensor, ...]:
     """Draw the map, and the guide at the output's size for a guided upsampler.
 
     Returns:

@@ -34,7 +34,7 @@ def doctor(
 
     A contest of bilinear against itself shows which differences can be told apart here.
     """
-    from dybench import machine  # noqa: PLC0415 - --help must not wait for torch
+    from dybench import machine
 
     load = machine.load_per_core()  # before this command adds its own
     facts = machine.describe()
@@ -43,11 +43,16 @@ def doctor(
     if resolution is not None:
         findings.append(judge_resolution(resolution))
     if json:
-        import msgspec  # noqa: PLC0415
+        import msgspec
 
-        typer.echo(msgspec.json.format(msgspec.json.encode(
-            {"machine": facts, "findings": [f._asdict() for f in findings]}
-        ), indent=1).decode())
+        typer.echo(
+            msgspec.json.format(
+                msgspec.json.encode(
+                    {"machine": facts, "findings": [f._asdict() for f in findings]}
+                ),
+                indent=1,
+            ).decode()
+        )
         return
     _print(findings)
 
@@ -121,13 +126,13 @@ def _governor() -> Finding:
 
 def _resolution(seconds: float) -> Interval | None:
     """Ratio of an upsampler to itself, and its interval, after a contest of `seconds`."""
-    import torch  # noqa: PLC0415
+    import torch
 
-    from dybench.measure import allocator  # noqa: PLC0415
-    from dybench.measure.latency import Contestant, Pace, contest  # noqa: PLC0415
-    from dybench.measure.timer import for_device  # noqa: PLC0415
-    from dybench.statistics import paired_ratio_interval  # noqa: PLC0415
-    from dysample import build_upsampler  # noqa: PLC0415
+    from dybench.measure import allocator
+    from dybench.measure.latency import Contestant, Pace, contest
+    from dybench.measure.timer import for_device
+    from dybench.statistics import paired_ratio_interval
+    from dysample import build_upsampler
 
     allocator.keep_freed_memory()
     device = torch.device("cuda:0" if torch.cuda.is_available() else "cpu")
@@ -153,16 +158,17 @@ def _resolution(seconds: float) -> Interval | None:
 def judge_resolution(ratio: Interval) -> Finding:
     """What a contest of an upsampler against itself says about the machine."""
     seen = max(abs(ratio.high - 1), abs(ratio.low - 1))
+    interval = f"{ratio.estimate:.3f}, {ratio.low:.3f} to {ratio.high:.3f}"
     found = f"differences below {seen:.1%} cannot be seen here"
-    found += f" (bilinear against itself: {ratio.estimate:.3f}, {ratio.low:.3f} to {ratio.high:.3f})"
+    found += f" (bilinear against itself: {interval})"
     advice = "this machine is too noisy for a comparison: close other programs" * (seen > 0.05)
     return Finding("resolution", found, advice)
 
 
 def _print(findings: list[Finding]) -> None:
-    from rich.console import Console  # noqa: PLC0415
-    from rich.table import Table  # noqa: PLC0415
-    from rich.text import Text  # noqa: PLC0415
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
 
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
     for finding in findings:
@@ -173,5 +179,6 @@ def _print(findings: list[Finding]) -> None:
     console = Console()
     console.print(table)
     wrong = sum(bool(finding.advice) for finding in findings)
-    verdict = f"{wrong} thing{'s' * (wrong != 1)} to change first (→)" if wrong else "fit to measure"
+    to_change = f"{wrong} thing{'s' * (wrong != 1)} to change first (→)"
+    verdict = to_change if wrong else "fit to measure"
     console.print(Text(f"\n{verdict}", style="bold"))

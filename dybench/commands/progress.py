@@ -10,14 +10,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from dybench.case import Cell
-    from dybench.runner import Progress
+    from dybench.runner import Progress as Whereabouts
 
 
 @contextmanager
-def progress() -> Iterator[Callable[[Progress], None]]:
+def progress() -> Iterator[Callable[[Whereabouts], None]]:
     """Show what a run is doing while the block lasts."""
-    from rich.console import Console  # noqa: PLC0415 - --help must not wait for rich
-    from rich.progress import BarColumn, Progress, TextColumn  # noqa: PLC0415
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn
 
     console = Console(stderr=True)
     if not console.is_terminal:
@@ -33,7 +33,7 @@ def progress() -> Iterator[Callable[[Progress], None]]:
     with Progress(*columns, console=console, transient=True) as bars:
         task = bars.add_task("starting", total=1.0, cell="", left="")
 
-        def show(now: Progress) -> None:
+        def show(now: Whereabouts) -> None:
             bars.update(
                 task,
                 completed=now.done,
@@ -51,13 +51,14 @@ class _Lines:
     def __init__(self) -> None:
         self._cell_number = 0
 
-    def show(self, now: Progress) -> None:
+    def show(self, now: Whereabouts) -> None:
         if now.cell_number == self._cell_number:
             return
         self._cell_number = now.cell_number
         left = f", {_left(now.seconds_left)}" if now.seconds_left else ""
         line = f"cell {now.cell_number} of {now.cells}: {_title(now.cell)}{left}"
-        print(line, file=sys.stderr, flush=True)
+        sys.stderr.write(f"{line}\n")
+        sys.stderr.flush()
 
 
 def _title(cell: Cell) -> str:

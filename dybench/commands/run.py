@@ -48,9 +48,7 @@ def run(
     ] = "contiguous",
     mode: Annotated[
         str,
-        typer.Option(
-            metavar="MODE,…", help="inference, or training: forward plus backward."
-        ),
+        typer.Option(metavar="MODE,…", help="inference, or training: forward plus backward."),
     ] = "inference",
     runtime: Annotated[
         str, typer.Option(metavar="RUNTIME,…", help=", ".join(parsing.RUNTIMES))
@@ -96,7 +94,7 @@ def run(
     output: Annotated[
         Path | None,
         typer.Option(
-            "-o", "--output", metavar="FILE", help="Report to write [default: a new one in results/]."
+            "-o", "--output", metavar="FILE", help="Report to write [default: new in results/]."
         ),
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the report instead of a table.")] = (
@@ -125,8 +123,8 @@ def run(
     pace |= {"budget_s": budget} if budget is not None else {}
     pace |= {"rounds": rounds, "min_rounds": min(rounds, 5)} if rounds is not None else {}
 
-    from dybench.measure.latency import Pace  # noqa: PLC0415 - --help must not wait for torch
-    from dybench.runner import Settings  # noqa: PLC0415
+    from dybench.measure.latency import Pace
+    from dybench.runner import Settings
 
     settings = Settings(
         pace=Pace(**pace),
@@ -137,14 +135,15 @@ def run(
         threads=threads,
         flush_l2=flush_l2,
     )
-    cases = _cases(names, reference, grid | {"devices": (parsing.device("--device", device),)},
-                   guide_channels)
+    cases = _cases(
+        names, reference, grid | {"devices": (parsing.device("--device", device),)}, guide_channels
+    )
     report, path = _measure(cases, settings, output or _timestamped())
     _show(report, path, as_json=json)
     bad = [row for row in report.measurements if row.status == "failed"]
     if bad or not any(row.status == "ok" for row in report.measurements):
         worst = (bad or report.measurements)[0]
-        print(f"dybench: {worst.case.upsampler} {worst.status}: {worst.reason}", file=sys.stderr)
+        typer.echo(f"dybench: {worst.case.upsampler} {worst.status}: {worst.reason}", err=True)
         raise typer.Exit(1)
 
 
@@ -155,11 +154,11 @@ def _cases(
     guide_channels: int | None,
 ) -> list[Case]:
     """The cases to measure, every upsampler found; fails before anything is measured."""
-    import msgspec  # noqa: PLC0415
+    import msgspec
 
-    from dybench.case import Grid  # noqa: PLC0415
-    from dybench.sources import resolve  # noqa: PLC0415
-    from dysample import UPSAMPLERS  # noqa: PLC0415
+    from dybench.case import Grid
+    from dybench.sources import resolve
+    from dysample import UPSAMPLERS
 
     upsamplers = names or tuple(UPSAMPLERS)
     sources = {name: resolve(name) for name in upsamplers}
@@ -184,9 +183,9 @@ def _timestamped() -> Path:
 
 
 def _measure(cases: list[Case], settings: Settings, path: Path) -> tuple[Report, Path]:
-    from dybench.commands.progress import progress  # noqa: PLC0415
-    from dybench.result import Report  # noqa: PLC0415
-    from dybench.runner import run as measure  # noqa: PLC0415
+    from dybench.commands.progress import progress
+    from dybench.result import Report
+    from dybench.runner import run as measure
 
     command = shlex.join(["dybench", *sys.argv[1:]])
     Report(created=datetime.now().astimezone().isoformat(), command=command).save_new(path)
@@ -204,7 +203,7 @@ def _measure(cases: list[Case], settings: Settings, path: Path) -> tuple[Report,
         if not done:
             path.unlink(missing_ok=True)
         kept = f"{done} of {len(cases)} rows are kept in {path}" if done else "nothing was measured"
-        print(f"dybench: interrupted; {kept}", file=sys.stderr)
+        typer.echo(f"dybench: interrupted; {kept}", err=True)
         raise typer.Exit(130) from None
 
 
@@ -212,9 +211,9 @@ def _show(report: Report, path: Path, *, as_json: bool) -> None:
     if as_json:
         sys.stdout.write(report.to_json().decode())
     else:
-        from rich.console import Console  # noqa: PLC0415
+        from rich.console import Console
 
-        from dybench.views.terminal import render  # noqa: PLC0415
+        from dybench.views.terminal import render
 
         render(report, Console())
-    print(f"report: {path}", file=sys.stderr)
+    typer.echo(f"report: {path}", err=True)

@@ -47,7 +47,7 @@ def count(module: nn.Module, inputs: tuple[Tensor, ...]) -> FlopCount:
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # fvcore's own, on import
-        from fvcore.nn import FlopCountAnalysis, jit_handles  # noqa: PLC0415 - half a second
+        from fvcore.nn import FlopCountAnalysis, jit_handles
 
     handlers = HANDLERS | dict.fromkeys(FREE, _free)
     handlers["aten::_convolution"] = jit_handles.conv_flop_jit
@@ -67,7 +67,7 @@ def count(module: nn.Module, inputs: tuple[Tensor, ...]) -> FlopCount:
             flops = analysis.by_operator()
             unsupported = analysis.unsupported_ops()
     finally:
-        _drop_new_hooks(module, hooks)
+        _drop_new_hooks(hooks)
         for submodule in training:
             submodule.training = True
     by_operator = {name: int(number) for name, number in sorted(flops.items()) if number}
@@ -96,7 +96,7 @@ def _hooks(module: nn.Module) -> dict[tuple[nn.Module, str], set[int]]:
     return {(m, kind): set(getattr(m, kind)) for m in module.modules() for kind in kinds}
 
 
-def _drop_new_hooks(module: nn.Module, before: dict[tuple[nn.Module, str], set[int]]) -> None:
+def _drop_new_hooks(before: dict[tuple[nn.Module, str], set[int]]) -> None:
     """Take off the hooks that fvcore leaves on when a forward raises."""
     for (submodule, kind), known in before.items():
         hooks = getattr(submodule, kind)
@@ -195,7 +195,7 @@ def _point_sample(inputs: Sequence[Any], outputs: Sequence[Any]) -> int:
 
 
 def _reassemble(inputs: Sequence[Any], outputs: Sequence[Any]) -> int:
-    groups = inputs[2].toIValue()
+    groups: int = inputs[2].toIValue()
     return _numel(outputs[0]) * (_shape(inputs[1])[1] // groups)
 
 
@@ -230,17 +230,102 @@ HANDLERS: dict[str, Handle] = {
 }
 
 # Nothing is multiplied pairwise here: additions, statistics, activations, and moving data.
-FREE: tuple[str, ...] = tuple(
-    f"aten::{name}"
-    for name in (
-        "abs adaptive_avg_pool2d add add_ all amax amin any argmax argmin avg_pool2d batch_norm "
-        "channel_shuffle clamp_max clamp_min clone col2im cos cumsum div div_ elu empty_like exp "
-        "fill_ flip floor_ gelu group_norm hardsigmoid hardswish hardtanh hardtanh_ im2col "
-        "index_select instance_norm layer_norm le leaky_relu leaky_relu_ lift_fresh linspace log "
-        "log_softmax lt max_pool2d mean meshgrid min movedim ne neg new_ones norm ones_like pad real "
-        "pixel_shuffle pixel_unshuffle pow reciprocal reflection_pad2d relu6 relu6_ repeat "
-        "repeat_interleave replication_pad2d reshape_as round rsqrt rsub rsub_ sigmoid sigmoid_ "
-        "silu sin softmax softplus sqrt std sub sub_ sum tanh tanh_ tensor_split tile type_as "
-        "unflatten unfold var view_as where zero_"
-    ).split()
+# fmt: off
+_FREE_NAMES = (
+    "abs",
+    "adaptive_avg_pool2d",
+    "add",
+    "add_",
+    "all",
+    "amax",
+    "amin",
+    "any",
+    "argmax",
+    "argmin",
+    "avg_pool2d",
+    "batch_norm",
+    "channel_shuffle",
+    "clamp_max",
+    "clamp_min",
+    "clone",
+    "col2im",
+    "cos",
+    "cumsum",
+    "div",
+    "div_",
+    "elu",
+    "empty_like",
+    "exp",
+    "fill_",
+    "flip",
+    "floor_",
+    "gelu",
+    "group_norm",
+    "hardsigmoid",
+    "hardswish",
+    "hardtanh",
+    "hardtanh_",
+    "im2col",
+    "index_select",
+    "instance_norm",
+    "layer_norm",
+    "le",
+    "leaky_relu",
+    "leaky_relu_",
+    "lift_fresh",
+    "linspace",
+    "log",
+    "log_softmax",
+    "lt",
+    "max_pool2d",
+    "mean",
+    "meshgrid",
+    "min",
+    "movedim",
+    "ne",
+    "neg",
+    "new_ones",
+    "norm",
+    "ones_like",
+    "pad",
+    "pixel_shuffle",
+    "pixel_unshuffle",
+    "pow",
+    "reciprocal",
+    "reflection_pad2d",
+    "relu6",
+    "relu6_",
+    "repeat",
+    "real",
+    "repeat_interleave",
+    "replication_pad2d",
+    "reshape_as",
+    "round",
+    "rsqrt",
+    "rsub",
+    "rsub_",
+    "sigmoid",
+    "sigmoid_",
+    "silu",
+    "sin",
+    "softmax",
+    "softplus",
+    "sqrt",
+    "std",
+    "sub",
+    "sub_",
+    "sum",
+    "tanh",
+    "tanh_",
+    "tensor_split",
+    "tile",
+    "type_as",
+    "unflatten",
+    "unfold",
+    "var",
+    "view_as",
+    "where",
+    "zero_",
 )
+# fmt: on
+FREE = tuple(f"aten::{name}" for name in _FREE_NAMES)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import random
+from functools import partial
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -87,7 +88,7 @@ def contest(
         taking_part = [c for c in contestants if not c.out and _takes_part(c, index, rounds)]
         order.shuffle(taking_part)
         for contestant in taking_part:
-            _attempt(contestant, lambda c=contestant: _take_turn(c, index, timer))
+            _attempt(contestant, partial(_take_turn, contestant, index, timer))
         if index + 1 >= pace.min_rounds and _all_narrow(contestants, reference, pace):
             break
         yield 0.25 + 0.75 * (index + 1) / rounds
@@ -152,9 +153,7 @@ def _all_narrow(contestants: Sequence[Contestant], reference: str | None, pace: 
     staying = [c for c in contestants if not c.out]
     anchor = next((c for c in staying if c.name == reference), None)
     rivals = [c for c in staying if c is not anchor]
-    return all(
-        _is_narrow(c, anchor if rivals else None, pace) for c in (rivals or staying)
-    )
+    return all(_is_narrow(c, anchor if rivals else None, pace) for c in (rivals or staying))
 
 
 def _is_narrow(contestant: Contestant, anchor: Contestant | None, pace: Pace) -> bool:
@@ -178,9 +177,7 @@ def summarise(contestant: Contestant) -> Latency | None:
     if not samples:
         return None
     interval = median_interval(samples)
-    return Latency(
-        median=interval.estimate, low=interval.low, high=interval.high, samples=samples
-    )
+    return Latency(median=interval.estimate, low=interval.low, high=interval.high, samples=samples)
 
 
 def relative(contestant: Contestant, anchor: Contestant) -> Ratio | None:

@@ -94,12 +94,12 @@ class _LiveStorage(TorchDispatchMode):
         super().__init__()
         self._sizes: WeakKeyDictionary[torch.UntypedStorage, int] = WeakKeyDictionary()
         self._inputs: WeakKeyDictionary[torch.UntypedStorage, None] = WeakKeyDictionary()
-        self.peak = 0
+        self.peak: int = 0
 
     def __torch_dispatch__(
         self,
         func: Any,  # noqa: ANN401 - the signature is torch's
-        types: Any,  # noqa: ANN401, ARG002
+        types: Any,  # noqa: ANN401
         args: tuple[Any, ...] = (),
         kwargs: dict[str, Any] | None = None,
     ) -> Any:  # noqa: ANN401

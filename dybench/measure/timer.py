@@ -48,7 +48,7 @@ class CudaTimer:
     overhead_s = 5e-6  # events resolve about half a microsecond
 
     def __init__(self, device: torch.device, *, flush_l2: bool = False) -> None:
-        import torch as _torch  # noqa: PLC0415 - the engine itself runs without torch
+        import torch as _torch
 
         self._torch = _torch
         self._device = device

@@ -25,7 +25,7 @@ def test_replace_leaves_the_old_file_when_writing_fails(tmp_path, monkeypatch) -
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("os.fsync", full_disk)
-    with pytest.raises(ReportError, match="cannot write .*No space left on device"):
+    with pytest.raises(ReportError, match=r"cannot write .*No space left on device"):
         replace(path, b"new")
     assert path.read_bytes() == b"old"
     assert [p.name for p in tmp_path.iterdir()] == ["report.json"]

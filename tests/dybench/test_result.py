@@ -80,7 +80,7 @@ def test_a_truncated_report_is_refused(report: Report, tmp_path: Path) -> None:
 
 
 def test_a_missing_report_is_one_line(tmp_path: Path) -> None:
-    with pytest.raises(ReportError, match="cannot read .*No such file"):
+    with pytest.raises(ReportError, match=r"cannot read .*No such file"):
         load(tmp_path / "none.json")
 
 

@@ -83,9 +83,9 @@ def test_what_cannot_be_found_is_one_line(name: str, line: str) -> None:
 
 
 def test_a_file_without_the_class(plugin: Path) -> None:
-    with pytest.raises(UsageError, match="has no class 'Twic'; did you mean 'Twice'?"):
+    with pytest.raises(UsageError, match="has no class 'Twic'; did you mean 'Twice'"):
         resolve(f"{plugin}:Twic")
-    with pytest.raises(UsageError, match="NotAModule is no torch.nn.Module class"):
+    with pytest.raises(UsageError, match=r"NotAModule is no torch\.nn\.Module class"):
         resolve(f"{plugin}:NotAModule")
 
 

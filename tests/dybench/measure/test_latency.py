@@ -15,6 +15,8 @@ from dybench.measure.latency import (
     summarise,
 )
 
+DEFAULT = Pace()
+
 
 class FakeTimer:
     """Time is what `cost[name]` says a call takes; `log` is who was timed when."""
@@ -38,7 +40,7 @@ def contestants(*names: str) -> list[Contestant]:
     return [Contestant(name, lambda name=name: name) for name in names]
 
 
-def hold(timer: FakeTimer, entrants, pace: Pace = Pace(), **options) -> list[float]:
+def hold(timer: FakeTimer, entrants, pace: Pace = DEFAULT, **options) -> list[float]:
     return list(contest(entrants, timer, pace, **options))
 
 
@@ -162,7 +164,7 @@ def test_one_that_fails_at_once_is_never_in_a_round() -> None:
 
 
 def test_a_call_longer_than_the_timeout_leaves_the_contest() -> None:
-    a, b = entrants = contestants("a", "b")
+    _, b = entrants = contestants("a", "b")
     hold(FakeTimer(constant(a=0.01, b=9.0)), entrants, Pace(timeout_s=5.0), reference="a")
     assert b.timed_out
     assert b.samples == {}
@@ -170,9 +172,7 @@ def test_a_call_longer_than_the_timeout_leaves_the_contest() -> None:
 
 def test_stopping_half_way_keeps_what_was_measured() -> None:
     entrants = contestants("a", "b")
-    running = contest(
-        entrants, FakeTimer(constant(a=0.01, b=0.02)), Pace(width=0), reference="a"
-    )
+    running = contest(entrants, FakeTimer(constant(a=0.01, b=0.02)), Pace(width=0), reference="a")
     for _ in range(2 + 5):  # two warm-ups, five rounds
         next(running)
     running.close()
