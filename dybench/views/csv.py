@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from dybench.case import Case
+from dybench.result import Measurement
+
 if TYPE_CHECKING:
-    from dybench.result import Measurement, Report
+    from dybench.result import Report
 
 # pandas turns a column of whole numbers with gaps into floats unless told
 _WHOLE = (
@@ -19,6 +22,7 @@ _WHOLE = (
     "predicted_cuda_peak_memory_bytes",
     "rounds",
 )
+_NOTHING = Measurement(case=Case(upsampler="", channels=1, height=1, width=1, scale=1))
 
 
 def render(report: Report) -> str:
@@ -29,10 +33,7 @@ def render(report: Report) -> str:
     import pandas as pd
 
     rows = [_flat(row) for row in report.measurements]
-    columns = list(rows[0]) if rows else ["upsampler"]
-    frame = pd.DataFrame(rows, columns=columns).astype(
-        {name: "Int64" for name in _WHOLE if name in columns}
-    )
+    frame = pd.DataFrame(rows, columns=list(_flat(_NOTHING))).astype(dict.fromkeys(_WHOLE, "Int64"))
     return str(frame.to_csv(index=False, lineterminator="\n"))
 
 

@@ -37,8 +37,7 @@ def render(report: Report, console: Console) -> None:
         console.print("No measurements in this report.")
     _print_marked(_legend(tables, layout), console)
     if lost:
-        left_out = f"Left out at {console.width} columns: {', '.join(lost)}."
-        console.print(Text(left_out, QUIET))
+        console.print(Text(f"No room for: {', '.join(lost)}.", QUIET))
     if not report.complete:
         console.print(Text("Incomplete: the run did not finish.", _BAD))
 
