@@ -95,7 +95,7 @@ def _draw(groups: Sequence[list[Row]], metrics: Sequence[Metric], caption: str) 
     row_pt = thick * len(reports) + ROW_SPACE_PT
     height = row_pt * len(groups) + ROW_SPACE_PT
     page = Page(height + BOTTOM_PT + (20 if len(reports) > 1 else 8), caption)
-    names = max(text_size(page.figure, group[0].title, FONT_PT)[0] for group in groups) + 12
+    names = max(text_size(group[0].title, FONT_PT)[0] for group in groups) + 12
     width = (PAGE_PT - names - 8 - GAP_PT * (len(metrics) - 1)) / len(metrics)
     with rc_context(RC):
         if len(reports) > 1:
@@ -144,7 +144,7 @@ def _draw_metric(
         if end > base:
             plot.barh(
                 y, end - base, left=base, height=thick * 0.96, facecolor=(style.colour, 0.75),
-                edgecolor="#333333", linewidth=0.4, hatch=HATCHES[row.report], gid="bar",
+                edgecolor="#333333", linewidth=0.4, hatch=HATCHES[row.report], label="bar",
             )  # fmt: skip
         interval = metric.interval(row.measurement)
         if interval is not None and value is not None:
@@ -152,7 +152,7 @@ def _draw_metric(
             end = max(end, interval[1])
         plot.annotate(
             "–" if value is None else format_value(value), (max(end, base), y), (2.5, 0),
-            textcoords="offset points", va="center_baseline", fontsize=VALUE_PT, gid="value",
+            textcoords="offset points", va="center_baseline", fontsize=VALUE_PT, label="value",
         )  # fmt: skip
     grid(plot, "x")
     plot.set_xlabel(metric.axis_label + (", log" if log else ""))
@@ -169,7 +169,6 @@ def _fit(
     """Limits that hold every bar and its printed value; where bars start, in data units."""
     positive = [value for value in known if value > 0]
     base = min(positive) / 2 if log else 0.0
-    figure = plot.get_figure(root=True)
     ends, rooms = [base], [0.0]
     for _, row in rows:
         value = metric.value(row.measurement)
@@ -177,7 +176,7 @@ def _fit(
         end = max(value or 0.0, base, interval[1] if interval else 0.0)
         text = "–" if value is None else format_value(value)
         ends.append(end)
-        rooms.append(text_size(figure, text, VALUE_PT)[0] + 5)  # type: ignore[arg-type]
+        rooms.append(text_size(text, VALUE_PT)[0] + 5)
     if max(ends) <= base:
         ends.append(base + 1.0)
         rooms.append(0.0)

@@ -122,7 +122,7 @@ def _draw_paper(plot: Axes, paper: Sequence[PaperMark], marks: Sequence[Mark]) -
     for point in paper:
         plot.scatter(
             point.x, point.y, s=MARK_PT**2, marker=point.style.marker, facecolor="white",
-            edgecolor=PAPER_COLOUR, linewidth=0.7, zorder=1.2, gid="paper",
+            edgecolor=PAPER_COLOUR, linewidth=0.7, zorder=1.2, label="paper",
         )  # fmt: skip
 
 
@@ -157,7 +157,8 @@ def _draw_marks(plot: Axes, marks: Sequence[Mark]) -> None:
         colour, report = mark.style.colour, mark.row.report
         if mark.radius:
             plot.scatter(
-                mark.x, mark.y, s=(2 * mark.radius) ** 2, marker="o", gid="bubble",
+                mark.x, mark.y, s=(2 * mark.radius) ** 2, marker="o",
+                label=f"bubble {mark.row.title}",
                 facecolor=(colour, 0.45) if report == 0 else "none", edgecolor=colour,
                 linewidth=0.8, linestyle=REPORT_LINES[report], zorder=2,
             )  # fmt: skip
@@ -166,6 +167,7 @@ def _draw_marks(plot: Axes, marks: Sequence[Mark]) -> None:
         plot.scatter(
             mark.x, mark.y, s=MARK_PT**2, marker=mark.style.marker, edgecolor="#222222",
             facecolor=colour if report == 0 else "white", linewidth=0.5, zorder=4,
+            label=f"mark {mark.row.title}",
         )  # fmt: skip
 
 
@@ -182,7 +184,7 @@ def _draw_labels(
     labelled = list({mark.row.identity: mark for mark in reversed(marks)}.values())
     bubbles = []
     for mark in labelled:
-        size = text_size(plot.get_figure(root=True), mark.row.title, FONT_PT)  # type: ignore[arg-type]
+        size = text_size(mark.row.title, FONT_PT)
         bubbles.append(Bubble(*at(mark.x, mark.y), max(mark.radius, MARK_PT / 2 + 0.5), *size))
     discs = [Disc(*at(p.x, p.y), MARK_PT / 2, 4.0) for p in paper]
     spans = [((m.interval[0], m.y), (m.interval[1], m.y)) for m in marks]
@@ -197,13 +199,14 @@ def _draw_labels(
     for mark, bubble, box in zip(labelled, bubbles, boxes, strict=True):
         plot.text(
             box.x / frame[0], box.y / frame[1], mark.row.title, transform=plot.transAxes,
-            fontsize=FONT_PT, va="bottom", ha="left", color="#111111", zorder=6, gid="label",
+            fontsize=FONT_PT, va="bottom", ha="left", color="#111111", zorder=6, label="label",
         )  # fmt: skip
         line = leader(bubble, box, bubbles)
         if line is not None:
             plot.plot(
                 [x / frame[0] for x, _ in line], [y / frame[1] for _, y in line],
-                transform=plot.transAxes, color="#444444", linewidth=0.5, zorder=3.5, gid="leader",
+                transform=plot.transAxes, color="#444444", linewidth=0.5, zorder=3.5,
+                label="leader",
             )  # fmt: skip
     hard = [d for d in discs if d.weight == HARD]
     covered = any(b.distance(d.x, d.y) < d.radius for b in boxes for d in hard)

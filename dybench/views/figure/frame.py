@@ -25,13 +25,9 @@ Scale = str  # linear | log | symlog
 
 def wrap(text: str, width_pt: float, size_pt: float = SMALL_PT) -> list[str]:
     """The text in lines no wider than `width_pt`; a word that is wider itself is broken."""
-    probe = Figure(dpi=DPI)
-    widths: dict[str, float] = {}
 
     def width(line: str) -> float:
-        if line not in widths:
-            widths[line] = text_size(probe, line, size_pt)[0]
-        return widths[line]
+        return text_size(line, size_pt)[0]
 
     lines = [""]
     for word in text.split():
@@ -69,7 +65,7 @@ class Page:
                     va="top",
                     fontsize=SMALL_PT,
                     color="#333333",
-                    gid="caption",
+                    label="caption",
                 )
 
     def axes(self, x: float, y: float, width: float, height: float) -> Axes:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from io import BytesIO
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from matplotlib import rc_context
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
 from matplotlib.text import Text
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 SUFFIXES = (".png", ".svg", ".pdf")
 DPI = 300
@@ -91,19 +90,16 @@ def style_of(upsampler: str, others: list[str]) -> Style:
     return Style(title_of(upsampler), _OTHERS[place], ("H", "X", "D", "v", "^")[place], _DASHDOT)
 
 
-def pixels_per_point(figure: Figure) -> float:
-    """Device pixels in a typographic point of this figure."""
-    return float(figure.dpi) / 72
-
-
-def text_size(figure: Figure, text: str, size_pt: float) -> tuple[float, float]:
+@cache
+def text_size(text: str, size_pt: float) -> tuple[float, float]:
     """Width and height, in points, of a line of text as it will be rendered."""
-    renderer = FigureCanvasAgg(figure).get_renderer()  # type: ignore[no-untyped-call]
+    probe = Figure(figsize=(0.1, 0.1), dpi=DPI)
+    renderer = FigureCanvasAgg(probe).get_renderer()  # type: ignore[no-untyped-call]
     with rc_context(RC):
         artist = Text(0, 0, text, fontsize=size_pt)
-    artist.set_figure(figure)
-    box = artist.get_window_extent(renderer)
-    return box.width / pixels_per_point(figure), box.height / pixels_per_point(figure)
+        artist.set_figure(probe)
+        box = artist.get_window_extent(renderer)
+    return box.width * 72 / DPI, box.height * 72 / DPI
 
 
 def render(figure: Figure, suffix: str) -> bytes:
