@@ -52,10 +52,15 @@ def format_significant(value: float, digits: int) -> str:
     return f"{value:,.{max(0, digits - 1 - exponent)}f}"
 
 
-def decimals_for(values: Iterable[float], digits: int = 3, most: int = 3) -> int:
-    """Decimals, `most` at the most, that show `digits` digits of the smallest of `values`."""
+def decimals_for(values: Iterable[float]) -> int:
+    """Decimals that show three digits of the smallest of `values`.
+
+    Two at the most while that leaves it two digits, three at the most after: the others need
+    no endless tail for its sake.
+    """
     smallest = min((abs(value) for value in values if value), default=1.0)
-    return min(most, max(0, digits - 1 - math.floor(math.log10(smallest))))
+    most = 2 if smallest >= 0.1 else 3
+    return min(most, max(0, 2 - math.floor(math.log10(smallest))))
 
 
 def format_fixed(value: float, decimals: int) -> str:
@@ -75,5 +80,5 @@ def format_spread(middle: float, low: float, high: float) -> str:
     """`±2%`: how far the interval reaches from its middle, rounded up to whole percents."""
     if middle <= 0:
         return ""
-    reach = max(high - middle, middle - low) / middle
-    return f"±{math.ceil(reach * 100 - 1e-9)}%"
+    percent = math.ceil(max(high - middle, middle - low) / middle * 100 - 1e-9)
+    return f"±{percent}%" if percent < 1000 else "±>999%"

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 from dybench.pareto import pareto_front
 from dybench.views.columns import Column, Units, Value, choose_units, fill_columns
+from dybench.views.footnotes import number_notes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -147,14 +148,14 @@ def _cell_table(
     accuracy = [_published(row, miou) for row in rows]
     filled = fill_columns(rows, units, accuracy)
     fronts = _fronts(rows, accuracy)
-    notes = list(dict.fromkeys(note for row in rows for note in row.notes))
+    notes, numbers = number_notes([row.notes for row in rows])
     shown = tuple(
         Row(
             label=label(row.case),
             guided=row.guided,
             front=fronts[i],
             values=tuple(values[i] for _, values in filled),
-            notes=tuple(1 + notes.index(note) for note in dict.fromkeys(row.notes)),
+            notes=numbers[i],
             problem=None if row.status == "ok" else _problem(row, [row.reason]),
         )
         for i, row in enumerate(rows)

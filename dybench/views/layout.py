@@ -67,14 +67,15 @@ _SAVINGS: tuple[tuple[str, Callable[[Layout], Layout]], ...] = (
 def fit(tables: Sequence[CellTable], width: int) -> tuple[Layout, list[str]]:
     """The fullest layout in which every table fits `width`, and what it leaves out."""
     layout = Layout()
+    needed = [_width(table, layout) for table in tables]
     lost: list[str] = []
     for name, save in _SAVINGS:
-        now = [_width(table, layout) for table in tables]
-        if all(needed <= width for needed in now):
+        if max(needed, default=0) <= width:
             break
         saved = save(layout)
-        if [_width(table, saved) for table in tables] != now:
-            layout = saved
+        narrower = [_width(table, saved) for table in tables]
+        if narrower != needed:
+            layout, needed = saved, narrower
             lost.append(name)
     return layout, [name for name in dict.fromkeys(lost) if name]
 

@@ -65,12 +65,16 @@ def test_an_interval_on_the_grid_is_shown_as_it_is():
     assert format_interval(1.1, 1.2, 2) == "1.10–1.20"
 
 
-@given(NUMBERS, st.floats(0, 1), st.floats(0, 1))
+@given(NUMBERS, st.floats(0, 1), st.floats(0, 9))
 def test_the_spread_is_never_understated(middle, below, above):
     low, high = middle * (1 - below), middle * (1 + above)
     percent = int(format_spread(middle, low, high).strip("±%"))
     reach = 100 * max(high - middle, middle - low) / middle
     assert reach - 1e-6 <= percent < reach + 1
+
+
+def test_a_spread_beyond_all_bounds_stays_short():
+    assert format_spread(1.0, 0.5, 100.0) == "±>999%"
 
 
 def test_a_spread_of_nothing_has_no_percents():
@@ -111,6 +115,7 @@ def test_a_unit_never_hides_a_value_behind_zeros(ladder, value):
 def test_decimals_show_three_digits_of_the_smallest_but_no_endless_tail():
     assert decimals_for([8.93, 390.0]) == 2
     assert decimals_for([31.0, 390.0]) == 1
-    assert decimals_for([0.00123]) == 3
+    assert decimals_for([0.646, 125.0]) == 2
+    assert decimals_for([0.0312, 125.0]) == 3
     assert decimals_for([1200.0]) == 0
     assert decimals_for([]) == 2
