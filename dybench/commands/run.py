@@ -211,9 +211,9 @@ def _show(report: Report, path: Path, *, as_json: bool) -> None:
     if as_json:
         sys.stdout.write(report.to_json().decode())
     else:
-        from rich.console import Console
-
+        from dybench.commands.output import deliver
+        from dybench.views.console import printed
         from dybench.views.terminal import render
 
-        render(report, Console())
+        deliver(printed(lambda console: render(report, console)), None)
     typer.echo(f"report: {path}", err=True)
