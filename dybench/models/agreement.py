@@ -78,7 +78,9 @@ def note(comparisons: Sequence[Comparison]) -> str:
         same_way = (other.modules, other.counted_params) == (main.modules, main.counted_params)
         agrees = other.params_match is not False and other.flops_match is not False
         if not (same_way and agrees):
-            parts.append(f"{other.printed} ({other.source}) {other.verdict}")
+            # a disagreement repeats the figure itself
+            figure = f"{other.printed} " if agrees else ""
+            parts.append(f"{other.source}: {figure}{other.verdict}")
     return "; ".join(parts)
 
 

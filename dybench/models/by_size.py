@@ -16,8 +16,12 @@ from dybench.measure import flops
 from dybench.subject import build, make_inputs
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from dybench.case import Case
     from dybench.sources import Source
+
+CPU = torch.device("cpu")
 
 # Two sizes fix the two unknowns; the others, high and wide, would show a cost of the border.
 FITTED = ((8, 8), (12, 16))
@@ -39,16 +43,16 @@ class FlopsBySize(NamedTuple):
 def count_at(case: Case, source: Source) -> flops.FlopCount:
     """Count one forward of the case's upsampler, on the CPU, at the case's own size."""
     case = msgspec.structs.replace(case, device="cpu")
-    device = torch.device("cpu")
-    module = build(case, source, device=device, seed=0)
-    return flops.count(module, make_inputs(case, guided=source.guided, device=device, seed=0))
+    return _count(build(case, source, device=CPU, seed=0), case, source)
 
 
 def count_small(case: Case, source: Source) -> FlopsBySize | None:
     """Find FLOPs by size; None if they are not of that form, or small maps do not suit it."""
+    case = msgspec.structs.replace(case, device="cpu")
     try:
+        module = build(case, source, device=CPU, seed=0)
         counts = [
-            (height * width, count_at(_resized(case, height, width), source))
+            (height * width, _count(module, _resized(case, height, width), source))
             for height, width in FITTED + CHECKED
         ]
     except Exception:  # noqa: BLE001 - whatever it raises on a small map, the real size will tell
@@ -61,6 +65,10 @@ def count_small(case: Case, source: Source) -> FlopsBySize | None:
         for pixels, counted in counts
     )
     return found if exact else None
+
+
+def _count(module: nn.Module, case: Case, source: Source) -> flops.FlopCount:
+    return flops.count(module, make_inputs(case, guided=source.guided, device=CPU, seed=0))
 
 
 def _resized(case: Case, height: int, width: int) -> Case:
