@@ -1,0 +1,191 @@
+"""The command line from outside: exit codes, streams, and one line for whatever is wrong."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from dybench import __version__
+from dybench.cli import main
+from dybench.result import load
+
+FAST = ["--channels", "8", "--size", "4x6", "--rounds", "2", "--budget", "0.02"]
+
+PLUGIN = """
+from torch import nn
+class Broken(nn.Module):
+    def __init__(self, in_channels, scale):
+        super().__init__()
+    def forward(self, x):
+        raise RuntimeError("broken on purpose")
+class NoModule:
+    pass
+"""
+
+
+@pytest.fixture(autouse=True)
+def _in_an_empty_folder(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> None:
+    (tmp_path / "empty.json").write_text("")
+    (tmp_path / "binary.json").write_bytes(b"\x89PNG\x00\xff\xfe")
+    (tmp_path / "damaged.json").write_text('{"schema": "dybench/1", "measurements": 3')
+    (tmp_path / "newer.json").write_text('{"schema": "dybench/9", "measurements": []}')
+    (tmp_path / "plugin.py").write_text(PLUGIN)
+    (tmp_path / "syntax.py").write_text("def broken(:")
+
+
+WRONG = {
+    "no such command": (["rnu"], 2),
+    "no such option": (["run", "--chanels", "3"], 2),
+    "unknown upsampler": (["run", "-u", "dysampel"], 2),
+    "zero channels": (["run", "--channels", "0"], 2),
+    "negative scale": (["run", "--scale", "-2"], 2),
+    "text for a size": (["run", "--size", "big"], 2),
+    "half a size": (["run", "--size", "12x"], 2),
+    "absurd channels": (["run", "--channels", "99999999999"], 2),
+    "a size no machine holds": (["run", "-u", "nearest", "--size", "999999x999999"], 1),
+    "fractional batch": (["run", "--batch", "1.5"], 2),
+    "unknown dtype": (["run", "--dtype", "int3"], 2),
+    "unknown layout": (["run", "--layout", "NHWC"], 2),
+    "unknown mode": (["run", "--mode", "both"], 2),
+    "unknown device": (["run", "--device", "tpu"], 2),
+    "missing device": (["run", "--device", "cuda:77"], 2),
+    "gap in a list": (["run", "--channels", "64,,128"], 2),
+    "no such module": (["run", "-u", "no_such_package:Class"], 2),
+    "no such class": (["run", "-u", "torch.nn:NoSuchClass"], 2),
+    "no such file": (["run", "-u", "nowhere.py:Class"], 2),
+    "no nn.Module": (["run", "-u", "plugin.py:NoModule"], 2),
+    "file that does not parse": (["run", "-u", "syntax.py:Class"], 2),
+    "plug-in that raises": (["run", *FAST, "-u", "plugin.py:Broken", "--json"], 1),
+    "unknown reference": (["run", "--reference", "bilinaer"], 2),
+    "report in no folder": (["run", *FAST, "-u", "nearest", "-o", "plugin.py/r.json"], 1),
+    "report over a file": (["run", *FAST, "-u", "nearest", "-o", "empty.json"], 1),
+    "table of nothing": (["table", "none.json"], 1),
+    "table without reports": (["table"], 1),
+    "table of an empty file": (["table", "empty.json"], 1),
+    "table of a binary file": (["table", "binary.json"], 1),
+    "table of a damaged report": (["table", "damaged.json"], 1),
+    "table of a newer report": (["table", "newer.json"], 1),
+    "table in no format": (["table", "empty.json", "--format", "docx"], 2),
+    "plot of a damaged report": (["plot", "damaged.json"], 1),
+    "plot without reports": (["plot"], 1),
+    "plot of no kind": (["plot", "--kind", "pie"], 2),
+    "unknown model": (["models", "segfromer"], 2),
+}
+
+
+@pytest.mark.usefixtures("files")
+@pytest.mark.parametrize(("words", "code"), WRONG.values(), ids=WRONG)
+def test_wrong_input_is_one_line_and_no_traceback(words, code, capsys) -> None:
+    before = {p: p.read_bytes() for p in Path().iterdir() if p.is_file()}
+    assert main(words) == code
+    out, err = capsys.readouterr()
+    complaint = [line for line in err.splitlines() if line.startswith("dybench: ")]
+    assert len(complaint) == 1
+    assert len(complaint[0]) > len("dybench: ")
+    assert "Traceback" not in out + err
+    if code == 2:
+        assert out == ""
+        assert err.splitlines() == complaint
+    assert {p: p.read_bytes() for p in before} == before
+
+
+def test_the_nearest_name_is_suggested(capsys) -> None:
+    main(["run", "-u", "dysampel"])
+    assert "did you mean 'dysample'?" in capsys.readouterr().err
+
+
+def test_version(capsys) -> None:
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"dybench {__version__}\n"
+
+
+def test_run_prints_a_table_and_saves_a_report(capsys) -> None:
+    assert main(["run", *FAST, "-u", "bilinear,dysample", "-u", "nearest"]) == 0
+    out, err = capsys.readouterr()
+    assert "dysample" in out
+    assert "\x1b" not in out
+    (path,) = Path("results").glob("run-*.json")
+    assert err.splitlines()[-1] == f"report: {path}"
+    report = load(path)
+    assert report.complete
+    assert report.command.startswith("dybench ")
+    names = [row.case.upsampler for row in report.measurements]
+    assert names == ["bilinear", "dysample", "nearest"]
+
+
+def test_json_is_clean_and_is_the_report(capsys) -> None:
+    assert main(["run", *FAST, "-u", "nearest", "--json", "-o", "deep/report.json"]) == 0
+    printed = json.loads(capsys.readouterr().out)
+    assert printed == json.loads(Path("deep/report.json").read_text())
+    assert printed["schema"] == "dybench/1"
+
+
+def test_two_runs_never_share_a_report(capsys) -> None:
+    for _ in range(2):
+        assert main(["run", *FAST, "-u", "nearest"]) == 0
+    assert len(list(Path("results").glob("run-*.json"))) == 2
+
+
+def test_the_full_product_is_measured(capsys) -> None:
+    words = ["run", "-u", "nearest,dysample", "--channels", "8,16", "--size", "4x4,6", "--scale"]
+    words += ["2,3", "--layout", "contiguous,channels_last", "--mode", "inference,training"]
+    assert main([*words, "--rounds", "1", "--budget", "0.01", "-o", "r.json"]) == 0
+    report = load(Path("r.json"))
+    assert len(report.measurements) == 2 * 2 * 2 * 2 * 2 * 2
+    assert all(row.status == "ok" for row in report.measurements)
+
+
+def test_skipped_rows_are_fine(capsys) -> None:
+    assert main(["run", *FAST, "-u", "bilinear,deconv", "--scale", "3", "-o", "r.json"]) == 0
+    assert [row.status for row in load(Path("r.json")).measurements] == ["ok", "skipped"]
+    assert "must be one of 2" in capsys.readouterr().out
+
+
+def start(*words: str) -> subprocess.Popen:
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
+    return subprocess.Popen(
+        [sys.executable, "-m", "dybench", *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment,
+    )
+
+
+def test_ctrl_c_keeps_what_is_done_and_exits_130(tmp_path: Path) -> None:
+    words = ["--channels", "8", "--size", "4x6,8", "--budget", "600", "--rounds", "100000"]
+    process = start("run", "-u", "nearest,bilinear", *words, "-o", "r.json")
+    path = tmp_path / "r.json"
+    for _ in range(600):
+        if path.exists() and b"bilinear" in path.read_bytes():
+            break
+        time.sleep(0.1)
+    time.sleep(1)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert out == ""
+    assert "interrupted; 2 of 4 rows are kept in r.json" in err
+    assert "Traceback" not in err
+    report = load(path)
+    assert not report.complete
+    assert len(report.measurements) == 2
+
+
+def test_a_reader_that_leaves_early_is_no_error() -> None:
+    process = start("list", "--format", "json")
+    process.stdout.close()
+    assert process.wait(timeout=60) == 0
+    assert "Traceback" not in process.stderr.read()
