@@ -12,6 +12,7 @@ from torch import nn
 from dysample._checks import check_divisible, check_guide, check_map, check_positive, check_scale
 from dysample.modules._kernels import softmax_taps
 from dysample.modules._size import fit_to_size
+from dysample.ops._implementation import memory_format
 from dysample.ops.reassemble import reassemble
 
 if TYPE_CHECKING:
@@ -76,7 +77,8 @@ class _KernelGenerator(nn.Module):
         self.bconv_V = _pooled_conv(channels, _ENCODE_KERNEL, 1)
 
     def forward(self, guide: Tensor) -> Tensor:
-        u, v = _correlate(guide, torch.cat((self.bconv_U(guide), self.bconv_V(guide)), 1))
+        u = _correlate(guide, self.bconv_U(guide))
+        v = _correlate(guide, self.bconv_V(guide))
         products = self.bnu(u) * self.bnv(v)
         affinity = products.sum(1, keepdim=True) * (1 / math.sqrt(guide.shape[1]))
         logits: Tensor = self.bconv_UP(guide) * affinity
@@ -91,14 +93,20 @@ def _pooled_conv(channels: int, side: int, out: int) -> nn.Sequential:
     return nn.Sequential(nn.AdaptiveAvgPool2d(side), nn.Conv2d(channels, out, 1))
 
 
-def _correlate(guide: Tensor, kernels: Tensor) -> tuple[Tensor, Tensor]:
-    """Correlate every channel of each image with that image's two kernels, at stride 2.
+def _correlate(guide: Tensor, kernels: Tensor) -> Tensor:
+    """Correlate every channel of each image with that image's kernel, at stride 2.
 
-    `guide` is `(N, C, 2H, 2W)`, `kernels` `(N, 2, 6, 6)`; both results are `(N, C, H, W)`.
+    `guide` is `(N, C, 2H, 2W)`, `kernels` `(N, 1, 6, 6)`; the result is `(N, C, H, W)`.
     """
-    n = guide.shape[0]
-    weight = kernels.flatten(0, 1).unsqueeze(1)
+    n, channels = guide.shape[:2]
+    if n == 0:
+        return guide[:, :, ::2, ::2]
+    if memory_format(guide) is torch.channels_last:
+        weights = kernels.expand(n, channels, -1, -1).unsqueeze(2)
+        images = [
+            F.conv2d(guide[i : i + 1], weights[i], stride=2, padding=2, groups=channels)
+            for i in range(n)
+        ]
+        return torch.cat(images)
     # Channels as the batch and images as groups: one convolution for all of them.
-    found = F.conv2d(guide.transpose(0, 1), weight, stride=2, padding=2, groups=n)
-    found = torch.unflatten(found, 1, (n, 2)).permute(2, 1, 0, 3, 4)
-    return found[0], found[1]
+    return F.conv2d(guide.transpose(0, 1), kernels, stride=2, padding=2, groups=n).transpose(0, 1)

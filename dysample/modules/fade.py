@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
+import torch
 import torch.nn.functional as F
 from torch import nn
 
@@ -85,7 +86,9 @@ class FADE(nn.Module):
         out = reassemble(x, softmax_taps(self.ker_generator(x, guide)))
         if self.gating:
             gate = self.gate_generator(x).to(out.dtype)
-            out = out.mul_(1 - gate).addcmul_(gate, guide.to(out.dtype))
+            # In place where autograd needs no copy: the map is the largest there is.
+            out = out * (1 - gate) if torch.is_grad_enabled() else out.mul_(1 - gate)
+            out = out.addcmul_(gate, guide.to(out.dtype))
         return fit_to_size(out, size)
 
     def extra_repr(self) -> str:
