@@ -1,0 +1,156 @@
+"""What the Triton kernels of the three operators share: when they run, and in which tiles.
+
+Nothing here imports triton: that happens when the first kernel is launched.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+import os
+from contextlib import nullcontext
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+
+from dysample.ops._implementation import memory_format
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    from torch import Tensor
+
+    from dysample.ops._implementation import Reason
+
+_DTYPES = (torch.float32, torch.float16, torch.bfloat16)
+_CAPABILITY = (8, 0)  # what Triton supports
+# Programs that keep the 132 multiprocessors of an H100 or H200 busy, eight blocks to each.
+_ENOUGH_PROGRAMS = 1024
+# Bytes that neighbouring threads should write next to each other: four sectors of a cache line.
+_LINE_BYTES = 128
+
+
+def can_run_triton(*maps: Tensor | None) -> Reason:
+    """Return why the Triton kernels cannot run on `maps`, or None where they can.
+
+    On the CPU they run in Triton's interpreter alone, which is for tests.
+    """
+    given = [item for item in maps if item is not None]
+    for item in given:
+        if item.dtype not in _DTYPES:
+            return f"it has no kernel for {item.dtype}"
+        if item.numel() == 0:
+            return "a tensor is empty"
+        if item.device != given[0].device:
+            return f"the tensors are on {given[0].device} and {item.device}"
+    if not _installed():
+        return 'it needs triton; install "dybench[triton]"'
+    return _unfit(given[0].device)
+
+
+def runs_by_itself(*maps: Tensor | None) -> bool:
+    """Whether the kernels are the ones to take when nobody asks for them by name."""
+    first = maps[0]
+    return first is not None and first.is_cuda and can_run_triton(*maps) is None
+
+
+def _unfit(device: torch.device) -> Reason:
+    if device.type == "cuda":
+        have = torch.cuda.get_device_capability(device)
+        if torch.version.hip is None and have < _CAPABILITY:
+            return f"it needs compute capability 8.0, and the device has {have[0]}.{have[1]}"
+        return None
+    if device.type == "cpu" and os.environ.get("TRITON_INTERPRET") == "1":
+        return None
+    return f"it needs a CUDA device, and the tensors are on {device.type}"
+
+
+@functools.cache
+def _installed() -> bool:
+    return importlib.util.find_spec("triton") is not None
+
+
+def on_device(x: Tensor) -> AbstractContextManager[object]:
+    """Return the context in which a kernel launches on the device of `x`."""
+    return torch.cuda.device(x.device) if x.is_cuda else nullcontext()
+
+
+def dense(x: Tensor, layout: torch.memory_format | None = None) -> Tensor:
+    """Return `x` without gaps, in `layout` or else in the one that it is nearest to."""
+    return x.contiguous(memory_format=memory_format(x) if layout is None else layout)
+
+
+def is_channels_last(x: Tensor) -> bool:
+    """Whether a dense `x` has the channels of a pixel next to each other."""
+    return memory_format(x) is torch.channels_last
+
+
+def needs_long(*maps: Tensor | None) -> bool:
+    """Whether an index into one image of a dense map overflows 32 bits."""
+    return any(item is not None and item[0].numel() >= 2**31 for item in maps)
+
+
+@dataclass(frozen=True)
+class Tile:
+    """What one program computes: some channels of some groups, for a rectangle of pixels."""
+
+    rows: int
+    columns: int
+    groups: int
+    channels: int
+
+    def programs(self, n: int, height: int, width: int, groups: int) -> int:
+        """Return how many tiles cover all but the channels of a group."""
+        down, across = ceil_div(height, self.rows), ceil_div(width, self.columns)
+        return n * down * across * ceil_div(groups, self.groups)
+
+    def arguments(self) -> dict[str, int]:
+        """Return the tile as the kernels take it."""
+        return {
+            "tile_rows": self.rows,
+            "tile_columns": self.columns,
+            "tile_groups": self.groups,
+            "tile_channels": self.channels,
+        }
+
+
+def contiguous_tile(width: int, channels: int, pixels: int = 128) -> Tile:
+    """Return the tile for planes: 32 neighbouring columns to a warp, 8 channels at a time.
+
+    Two rows, where the map is wide enough, share the rows of the source between them.
+    """
+    columns = min(64, pixels, power_of_2(width))
+    return Tile(pixels // columns, columns, 1, min(8, power_of_2(channels)))
+
+
+def channels_last_tile(width: int, channels: int, groups: int, item_bytes: int) -> Tile:
+    """Return the tile for rows of channels: 16 values to a thread, read 16 bytes at a time.
+
+    A group too narrow to fill a cache line is taken together with its neighbours.
+    """
+    at_once = min(_LINE_BYTES * 2 // item_bytes, power_of_2(channels))
+    together = 1
+    while at_once * together * item_bytes < _LINE_BYTES and together < groups:
+        together *= 2
+    pixels = max(4, min(32, 2048 // (at_once * together)))
+    columns = min(16, pixels, power_of_2(width))
+    return Tile(pixels // columns, columns, together, at_once)
+
+
+def channels_a_program(programs: int, channels: int, at_once: int) -> int:
+    """Return how many channels of a group one program walks over: few where programs are."""
+    share = ceil_div(channels, at_once) * at_once
+    while programs * ceil_div(channels, share) < _ENOUGH_PROGRAMS and share > at_once:
+        share = ceil_div(share // 2, at_once) * at_once
+    return share
+
+
+def ceil_div(value: int, by: int) -> int:
+    """Return `value / by`, rounded up."""
+    return -(-value // by)
+
+
+def power_of_2(value: int) -> int:
+    """Return the smallest power of two that is at least `value`."""
+    return 1 << (value - 1).bit_length()
