@@ -8,7 +8,7 @@ import torch
 
 from dysample._checks import check_divisible, check_map, check_one_of
 from dysample.ops._implementation import chosen, inline
-from dysample.ops.point_sample import composed, library, naive
+from dysample.ops.point_sample import forms, library, naive
 from dysample.ops.point_sample.positions import offset_positions, subpixel_start
 
 if TYPE_CHECKING:
@@ -49,8 +49,8 @@ def point_sample(
     name = chosen(implementation)
     if name == "naive":
         return naive.point_sample(x, positions, weights, padding)
-    if inline():
-        return composed.point_sample(x, positions, weights, padding)
+    if inline() or forms.asked():
+        return forms.point_sample(x, positions, weights, padding)
     operator = torch.ops.dysample.point_sample.default
     return cast("Tensor", operator(x, positions, weights, padding, name))
 
@@ -91,9 +91,9 @@ def offset_sample(
     name = chosen(implementation)
     if name == "naive":
         return naive.offset_sample(x, offset, scope, scale, groups, style)
-    if inline():
+    if inline() or forms.asked():
         positions = offset_positions(x, offset, scope, scale, groups, style)
-        return composed.point_sample(x, positions, None, "border")
+        return forms.point_sample(x, positions, None, "border")
     operator = torch.ops.dysample.offset_sample.default
     return cast("Tensor", operator(x, offset, scope, scale, groups, style, name))
 

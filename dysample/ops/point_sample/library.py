@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import torch
 
 from dysample.ops._implementation import memory_format
-from dysample.ops.point_sample import composed
+from dysample.ops.point_sample import composed, gather
 from dysample.ops.point_sample.dispatch import choose
 from dysample.ops.point_sample.positions import offset_gradients, offset_positions
 
@@ -39,7 +39,8 @@ LIBRARY.define(
 def _point_sample(
     x: Tensor, positions: Tensor, weights: Tensor | None, padding: str, implementation: str
 ) -> Tensor:
-    choose(implementation, "point_sample", x)
+    if choose(implementation, "point_sample", x, padding) == "gather":
+        return gather.point_sample(x, positions, weights, padding)
     return composed.point_sample(x, positions, weights, padding)
 
 
@@ -81,7 +82,8 @@ def _offset_sample(
     style: str,
     implementation: str,
 ) -> Tensor:
-    choose(implementation, "offset_sample", x)
+    if choose(implementation, "offset_sample", x) == "gather":
+        return gather.offset_sample(x, offset, scope, scale, groups, style)
     positions = offset_positions(x, offset, scope, scale, groups, style)
     return composed.point_sample(x, positions, None, "border")
 

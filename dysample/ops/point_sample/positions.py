@@ -20,6 +20,11 @@ def subpixel_start(scale: int) -> Tensor:
     return (torch.arange(scale, dtype=torch.float32) - (scale - 1) / 2) / scale
 
 
+def offset_shift(offset: Tensor, scope: Tensor | None, dtype: torch.dtype) -> Tensor:
+    """Return how far the offsets move the positions, in pixels, in the channel order given."""
+    return offset.to(dtype) * _factor(scope, dtype)
+
+
 def by_pixel(maps: Tensor, scale: int, groups: int, style: str) -> Tensor:
     """View offsets of either style as `(N, 2, groups, H, s, W, s)`: output rows, then columns."""
     n, _, height, width = maps.shape
@@ -34,8 +39,7 @@ def offset_positions(
     """Return the positions that the offsets of DySample stand for, `(N, 2, groups, sH, sW)`."""
     n, _, height, width = x.shape
     dtype = compute_dtype(x)
-    shift = offset.to(dtype) * _factor(scope, dtype)
-    shift = by_pixel(shift, scale, groups, style)
+    shift = by_pixel(offset_shift(offset, scope, dtype), scale, groups, style)
     start = subpixel_start(scale).to(x.device, dtype)
     columns = torch.arange(width, dtype=dtype, device=x.device).view(-1, 1) + start
     rows = torch.arange(height, dtype=dtype, device=x.device).view(-1, 1) + start
