@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Optional
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -20,31 +20,31 @@ RESULTS = Path("results")
 
 def plot(
     reports: Annotated[
-        Optional[list[Path]],  # noqa: UP045 - typer evaluates it, on every Python
+        list[Path] | None,
         typer.Argument(metavar="[REPORT]...", help="Default: the newest in results/."),
     ] = None,
     kind: Annotated[str, typer.Option(help=f"{', '.join(KINDS)}.")] = "complexity",
     x: Annotated[
-        Optional[str],  # noqa: UP045
+        str | None,
         typer.Option(
             help="params, flops, memory or latency; for scaling pixels or channels; "
             "for bars the only metric to draw."
         ),
     ] = None,
     y: Annotated[
-        Optional[str],  # noqa: UP045
+        str | None,
         typer.Option(help="A metric, or miou (as published) for complexity."),
     ] = None,
     size: Annotated[
-        Optional[str],  # noqa: UP045
+        str | None,
         typer.Option(help="The metric of the bubbles' area, for complexity; default flops."),
     ] = None,
     cell: Annotated[
-        Optional[str],  # noqa: UP045
+        str | None,
         typer.Option(help="Grid cells to draw, such as channels=128,size=64x64,dtype=float16."),
     ] = None,
     output: Annotated[
-        Optional[Path],  # noqa: UP045
+        Path | None,
         typer.Option(
             "-o", "--output", help="FILE.png, .svg or .pdf. Default: beside the first report."
         ),

@@ -12,6 +12,7 @@ from dybench.views.figure.caption import (
     measured_on,
     memory_kinds,
     not_measured,
+    sentences_of,
     without_metric,
 )
 from dybench.views.figure.frame import Page, fit_axis, grid, hide
@@ -71,7 +72,7 @@ def draw_bars(
         sentences.append(memory_kinds(shown))
     if any(m.name == "latency" for m in metrics):
         sentences.append("Whiskers: 95 % interval of the median latency.")
-    sentences += [f"{note[0].upper()}{note[1:]}." for note in notes]
+    sentences += sentences_of(notes)
     caption = " ".join(sentence for sentence in sentences if sentence)
     return Drawing(_draw(_grouped(shown), metrics, caption), tuple(notes))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from dybench.views.figure.select import describe_cell
+from dybench.views.figure.select import CELL_NOTE, describe_cell
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -44,7 +44,14 @@ def describe_report(report: Report, device: str) -> str:
     """Machine, device, threads and date in one phrase."""
     threads = report.machine.get("threads")
     on = f"{device}, {threads} threads" if threads and device == "cpu" else device
-    return f"{machine_name(report, device)} ({on}), {report.created[:10]}"
+    broken_off = "" if report.complete else ", run not complete"
+    return f"{machine_name(report, device)} ({on}), {report.created[:10]}{broken_off}"
+
+
+def sentences_of(notes: Iterable[str]) -> list[str]:
+    """Notes as sentences of a caption, which has named the cell already."""
+    told = (note for note in notes if not note.startswith(CELL_NOTE))
+    return [f"{note[0].upper()}{note[1:]}." for note in told]
 
 
 def measured_on(reports: Sequence[Report], cells: Sequence[Cell | None]) -> str:

@@ -19,6 +19,7 @@ from dybench.views.figure.caption import (
     measured_on,
     memory_kinds,
     not_measured,
+    sentences_of,
     without_metric,
 )
 from dybench.views.figure.metrics import METRICS, MIOU, metric_named
@@ -77,7 +78,7 @@ def draw_complexity(
     marks = _marks([row for row in rows if usable(row.measurement)], axes)
     paper = _paper_marks(axes)
     sentences = [measured_on(several, cells), *_sentences(marks, axes, paper, rows)]
-    sentences += [f"{note[0].upper()}{note[1:]}." for note in notes]
+    sentences += sentences_of(notes)
     caption = " ".join(sentence for sentence in sentences if sentence)
     names = [report for report, c in enumerate(cells) if c is not None]
     return Drawing(draw_bubbles(marks, paper, axes, caption, names), tuple(notes))

@@ -14,7 +14,13 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator
 
 from dybench.errors import ReportError, UsageError
-from dybench.views.figure.caption import Drawing, describe_report, memory_kinds, not_measured
+from dybench.views.figure.caption import (
+    Drawing,
+    describe_report,
+    memory_kinds,
+    not_measured,
+    sentences_of,
+)
 from dybench.views.figure.frame import Page, fit_axis, grid
 from dybench.views.figure.metrics import Metric, metric_named
 from dybench.views.figure.select import CellFilter, Row, as_reports, distinct_titles, identity
@@ -185,7 +191,7 @@ def _caption(
     memory = memory_kinds(rows) if any(p.metric.name == "memory" for p in panels) else ""
     text = f"Measured: {'; '.join(where)}. {'. '.join(held)}. {memory} "
     text += "Both axes logarithmic; p is the least-squares slope. "
-    return text + " ".join(f"{note[0].upper()}{note[1:]}." for note in notes)
+    return text + " ".join(sentences_of(notes))
 
 
 def _draw(panels: Sequence[Panel], caption: str) -> Figure:

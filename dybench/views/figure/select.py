@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 MAX_REPORTS = 4  # more fill patterns than this cannot be told apart
 PAPER_SHAPE = (256, 120, 120, 2)
 LONGEST_TITLE = 26  # characters: what fits beside a point
+CELL_NOTE = "showing cell"
 Identity = tuple[str, tuple[tuple[str, object], ...]]
 
 
@@ -122,7 +123,9 @@ def choose_cells(
         if number == 0:
             first = _first_cell(having, wanted, what)
             if len(having) > 1:
-                notes.append(f"cell {describe_cell(first)}, one of {len(having)} in the report")
+                notes.append(
+                    f"{CELL_NOTE} {describe_cell(first)}: one of {len(having)} in the report"
+                )
             cells.append(first)
             continue
         alike = [cell for cell in having if _without_device(cell) == _without_device(first)]

@@ -61,7 +61,7 @@ STYLES: dict[str, Style] = {
     "pixelshuffle": Style("pixel shuffle", "#0072B2", "^"),
     "carafe": Style("CARAFE", "#E69F00", "p"),
     "indexnet": Style("IndexNet", "#A89A00", "h", _DASH),
-    "a2u": Style("A2U", "#7A5C3A", "X", _DASHDOT),
+    "a2u": Style("A2U", "#7A5C3A", "D", _DASHDOT),
     "fade": Style("FADE", "#009E73", "P"),
     "fade-lite": Style("FADE-Lite", "#5CC9A7", "P", _DASH),
     "sapa-i": Style("SAPA-I", "#F09A5E", "<", _DOT),
@@ -70,7 +70,7 @@ STYLES: dict[str, Style] = {
     "dysample": Style("DySample", "#CC79A7", "o"),
     "dysample+": Style("DySample+", "#A8447E", "*", _DASH),
     "dysample-s": Style("DySample-S", "#DB9CC1", "d", _DOT),
-    "dysample-s+": Style("DySample-S+", "#752255", "8", _DASHDOT),
+    "dysample-s+": Style("DySample-S+", "#752255", "X", _DASHDOT),
 }
 _OTHERS = ("#332288", "#117733", "#882255", "#44AA99", "#999933")  # Tol's muted, for users' own
 

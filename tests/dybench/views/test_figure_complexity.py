@@ -217,8 +217,15 @@ def test_no_tick_below_zero_where_nothing_is():
 def test_the_papers_cell_is_preferred_and_the_choice_is_said():
     rows = make_cell(["carafe"], channels=64) + make_cell(["carafe"], dtype="float16")
     drawing = draw_complexity(make_report(rows + make_cell(["carafe"])))
-    assert drawing.notes[0].startswith("cell 256×120×120 ×2, batch 1, float32")
-    assert "one of 3" in drawing.notes[0]
+    expected = "showing cell 256×120×120 ×2, batch 1, float32, contiguous, inference: one of 3"
+    assert drawing.notes[0].startswith(expected)
+    assert caption(drawing.figure).count("float32") == 1
+
+
+def test_an_interrupted_run_is_said_to_be_one():
+    report = msgspec.structs.replace(make_report(), complete=False)
+    assert "run not complete" in caption(complexity_figure(report))
+    assert "run not complete" not in caption(complexity_figure(make_report()))
 
 
 def test_a_cell_can_be_chosen():
