@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import numpy as np
 
-from dybench.verdict import Rounds, Thresholds, judge_rounds
+from dybench.verdict import SIDES, Rounds, Thresholds, judge_rounds, order
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,16 +32,10 @@ class Noise(msgspec.Struct, frozen=True, kw_only=True):
     spike: float = 0.5
 
 
-def order(round_index: int) -> tuple[str, str, str]:
-    """Who runs when: head in the middle, the two bases around it changing sides every round."""
-    return ("base", "head", "control") if round_index % 2 == 0 else ("control", "head", "base")
-
-
 def simulate(
     rng: np.random.Generator, processes: int, rounds: int, slowdown: float, noise: Noise
 ) -> Rounds:
     """Timings of a head that is `slowdown` (0.1 is 10 %) slower than its base."""
-    names = ("base", "head", "control")
     blocks = processes * rounds * 3
     position = np.arange(blocks).reshape(processes, rounds, 3) / blocks
     phase, cycles = rng.uniform(0, 2 * np.pi), rng.uniform(0.2, 3)
@@ -49,12 +43,12 @@ def simulate(
     logs += rng.normal(0, noise.block, logs.shape)
     hit = rng.random(logs.shape) < noise.spike_share
     logs += np.where(hit, np.log1p(rng.exponential(noise.spike, logs.shape)), 0.0)
-    seconds: dict[str, list[list[float]]] = {name: [] for name in names}
+    seconds: dict[str, list[list[float]]] = {name: [] for name in SIDES}
     kept = rng.normal(0, noise.process, (processes, 3))
     for process in range(processes):
-        for name in names:
+        for name in SIDES:
             turns = [order(index).index(name) for index in range(rounds)]
-            row = logs[process, np.arange(rounds), turns] + kept[process, names.index(name)]
+            row = logs[process, np.arange(rounds), turns] + kept[process, SIDES.index(name)]
             if name == "head":
                 row = row + np.log1p(slowdown)
             seconds[name].append(np.exp(row).tolist())

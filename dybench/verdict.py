@@ -21,9 +21,11 @@ if TYPE_CHECKING:
     from dybench.statistics import Floats
 
 Verdict = Literal["same", "faster", "slower", "unclear"]
+Side = Literal["base", "head", "control"]
+SIDES: tuple[Side, ...] = ("base", "head", "control")
 
 MIN_RESAMPLES = 4000
-MAX_RESAMPLES = 40_000
+MAX_RESAMPLES = 20_000
 DRAWS_IN_TAIL = 40
 
 
@@ -67,6 +69,11 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True):
     control: Interval
     scatter: float
     reason: str = ""
+
+
+def order(round_index: int) -> tuple[Side, ...]:
+    """Who runs when in a round: head in the middle, the two bases changing sides every round."""
+    return SIDES if round_index % 2 == 0 else SIDES[::-1]
 
 
 def judge(ratio: Interval, thresholds: Thresholds, floor: float | None = None) -> Verdict:

@@ -1,0 +1,65 @@
+"""`dybench compare`: two saved reports beside each other."""
+
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from dybench.compare import Comparison
+
+
+class ComparisonFormat(str, Enum):
+    """What a comparison can be written as."""
+
+    RICH = "rich"
+    MARKDOWN = "markdown"
+    JSON = "json"
+
+
+def compare(
+    old: Annotated[Path, typer.Argument(metavar="OLD", help="The report to compare with.")],
+    new: Annotated[Path, typer.Argument(metavar="NEW", help="The report that is compared.")],
+    as_format: Annotated[
+        ComparisonFormat, typer.Option("--format", "-f", help="markdown fits a pull request.")
+    ] = ComparisonFormat.RICH,
+    slower_than: Annotated[
+        str, typer.Option(metavar="PERCENT", help="What counts as slower or faster.")
+    ] = "5%",
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", metavar="FILE", help="Write to FILE, not to stdout."),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace FILE if it exists.")] = False,
+) -> None:
+    """Compare two reports row by row; nothing is measured.
+
+    Exact figures are compared exactly, latency as the ratio to the reference upsampler of each
+    run. The verdicts inform: whatever they are, the exit code is 0. `dybench check` is the gate.
+    """
+    from dybench.commands.output import deliver
+    from dybench.compare import compare_reports
+    from dybench.errors import DybenchError
+    from dybench.result import load
+    from dybench.settings import percentage
+    from dybench.verdict import Thresholds
+
+    limit = percentage("--slower-than", slower_than)
+    thresholds = Thresholds(slower_than=limit, floor=min(Thresholds().floor, limit))
+    comparison = compare_reports(load(old), load(new), thresholds)
+    if not comparison.rows:
+        raise DybenchError(f"{old} and {new} have no case in common")
+    deliver(_render(comparison, as_format, to_file=output is not None), output, force=force)
+
+
+def _render(comparison: "Comparison", chosen: ComparisonFormat, *, to_file: bool) -> str:
+    from dybench.views import comparison as view
+
+    if chosen is ComparisonFormat.JSON:
+        return view.render_json(comparison)
+    if chosen is ComparisonFormat.MARKDOWN:
+        return view.render_markdown(comparison)
+    from dybench.views.console import printed
+
+    return printed(lambda console: view.render(comparison, console), to_file=to_file)
