@@ -56,6 +56,7 @@ class Measurement(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=False
         predicted_cuda_peak_memory_bytes: the same, predicted for CUDA from shapes alone.
         first_call_s: seconds of the very first call (compilation, page faults, autotuning).
         guided: whether it was given a high-resolution guide, made by the run.
+        output_probe: figures of the output for a fixed seed, kept by `check` to see it change.
         notes: what the reader of this row should know (wide spread, throttling, ...).
     """
 
@@ -77,6 +78,7 @@ class Measurement(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=False
     first_call_s: float | None = None
     latency_s: Latency | None = None
     relative_latency: Ratio | None = None
+    output_probe: list[float] = msgspec.field(default_factory=list)
     notes: list[str] = msgspec.field(default_factory=list)
 
 
