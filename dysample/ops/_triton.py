@@ -9,7 +9,7 @@ import functools
 import importlib.util
 import os
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import torch
@@ -115,27 +115,42 @@ class Tile:
         }
 
 
-def contiguous_tile(width: int, channels: int, pixels: int = 128) -> Tile:
-    """Return the tile for planes: 32 neighbouring columns to a warp, 8 channels at a time.
+def map_tile(last: bool, width: int, channels: int, groups: int, item_bytes: int) -> Tile:
+    """Return the tile for a map of `width` columns, and groups of `channels` each.
 
-    Two rows, where the map is wide enough, share the rows of the source between them.
+    In planes: 32 neighbouring columns to a warp, and 8 channels at a time; two rows, where the
+    map is wide enough, since they share rows of the source. In channels_last: 16 values to a
+    thread, read 16 bytes at a time; a group too narrow to fill a cache line is taken together
+    with its neighbours.
     """
-    columns = min(64, pixels, power_of_2(width))
-    return Tile(pixels // columns, columns, 1, min(8, power_of_2(channels)))
-
-
-def channels_last_tile(width: int, channels: int, groups: int, item_bytes: int) -> Tile:
-    """Return the tile for rows of channels: 16 values to a thread, read 16 bytes at a time.
-
-    A group too narrow to fill a cache line is taken together with its neighbours.
-    """
-    at_once = min(_LINE_BYTES * 2 // item_bytes, power_of_2(channels))
+    if not last:
+        columns = min(64, power_of_2(width))
+        return Tile(128 // columns, columns, 1, min(8, power_of_2(channels)))
+    at_once = min(2 * _LINE_BYTES // item_bytes, power_of_2(channels))
     together = 1
     while at_once * together * item_bytes < _LINE_BYTES and together < groups:
         together *= 2
     pixels = max(4, min(32, 2048 // (at_once * together)))
     columns = min(16, pixels, power_of_2(width))
     return Tile(pixels // columns, columns, together, at_once)
+
+
+def window_tile(
+    last: bool, width: int, channels: int, groups: int, scale: int, item_bytes: int
+) -> tuple[Tile, int, int]:
+    """Return a tile of a low-resolution map whose pixels each serve several output pixels.
+
+    With it, how many of them at once, and how often to have all. In planes, the tile's columns
+    are the output's, and the output pixels of a column lie below each other.
+    """
+    if not last:
+        at_once = min(4, power_of_2(scale))
+        tile = map_tile(last, width * scale, channels, groups, item_bytes)
+        return tile, at_once, ceil_div(scale, at_once)
+    at_once = min(4, power_of_2(scale * scale))
+    tile = map_tile(last, width, channels, groups, item_bytes)
+    tile = replace(tile, columns=max(1, tile.columns // 2))
+    return tile, at_once, ceil_div(scale * scale, at_once)
 
 
 def channels_a_program(programs: int, channels: int, at_once: int) -> int:

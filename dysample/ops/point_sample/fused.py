@@ -15,10 +15,9 @@ from dysample.ops._triton import (
     Tile,
     ceil_div,
     channels_a_program,
-    channels_last_tile,
-    contiguous_tile,
     dense,
     is_channels_last,
+    map_tile,
     needs_long,
     on_device,
 )
@@ -118,9 +117,7 @@ def _dense(x: Tensor, offset: Tensor, scope: Tensor | None) -> tuple[Tensor, Ten
 
 def _tile(x: Tensor, groups: int, scale: int) -> Tile:
     channels, width = x.shape[1] // groups, x.shape[3] * scale
-    if is_channels_last(x):
-        return channels_last_tile(width, channels, groups, x.element_size())
-    return contiguous_tile(width, channels)
+    return map_tile(is_channels_last(x), width, channels, groups, x.itemsize)
 
 
 def _geometry(
@@ -148,10 +145,10 @@ def _accumulator(gradient: Tensor, x: Tensor) -> tuple[Tensor, Tensor | None]:
         total = torch.zeros_like(x, dtype=torch.float32, memory_format=layout)
         return total, None
     total = torch.zeros_like(x, dtype=torch.int64, memory_format=layout)
-    largest = gradient.abs().amax().float()
+    largest = torch.linalg.vector_norm(gradient, float("inf"), dtype=torch.float32)
     bits = _UNIT_BITS - torch.frexp(largest).exponent.clamp_(min=-80)
     unit = torch.ldexp(torch.ones_like(largest), bits)
-    return total, torch.where(largest.isfinite(), unit, largest)
+    return total, torch.where(largest.isfinite(), unit, float("nan"))
 
 
 def _of_x(total: Tensor | None, unit: Tensor | None, kind: torch.dtype) -> Tensor | None:

@@ -1,0 +1,75 @@
+"""The Triton kernel of the affinity; `fused` launches it."""
+# mypy: disable-error-code="untyped-decorator"
+
+from __future__ import annotations
+
+import triton
+import triton.language as tl
+
+from dysample.ops._triton_kernels import across, along, read, tile_of_program, write
+from dysample.ops.reassemble.triton_kernels import no_sum, output_pixels, tap_index
+
+
+@triton.jit(do_not_specialize=["height", "width"])
+def affinity_kernel(
+    query_ptr: tl.tensor,
+    key_ptr: tl.tensor,
+    out_ptr: tl.tensor,
+    height: tl.tensor,
+    width: tl.tensor,
+    channels: tl.constexpr,
+    groups: tl.constexpr,
+    scale: tl.constexpr,
+    side: tl.constexpr,
+    last: tl.constexpr,
+    subs: tl.constexpr,
+    blocks: tl.constexpr,
+    tile_rows: tl.constexpr,
+    tile_columns: tl.constexpr,
+    tile_groups: tl.constexpr,
+    tile_channels: tl.constexpr,
+    long: tl.constexpr,
+) -> None:
+    """Write the k² inner products of each output pixel and group; sums never leave a program."""
+    reach = width if last else width * scale
+    image, part, y, x, group, live = tile_of_program(
+        height, reach, groups, blocks, tile_rows, tile_columns, tile_groups, long
+    )
+    row, column, real, low = output_pixels(y, x, part, scale, last, subs)
+    pixels = image * height * width
+    key_ptr += pixels * (channels * groups)
+    query_ptr += pixels * (channels * groups * scale * scale)
+    out_ptr += pixels * (groups * side * side * scale * scale)
+    real &= live[None, :]
+    pitch: tl.constexpr = channels * groups if last else 1
+    plane = 1 if last else height * width
+    plane_of_query = 1 if last else height * width * (scale * scale)
+    axis: tl.constexpr = 2 if last else 1
+    source = tl.expand_dims((row * (width * scale) + column) * pitch, axis)
+    exists = tl.expand_dims(real, axis)
+    first = across(group * channels, last)
+    lane = along(tl.arange(0, tile_channels), last)
+    if channels <= tile_channels:
+        where = source + ((first + lane) * plane_of_query)[None, :, :]
+        query = read(query_ptr, where, exists & (lane < channels)[None, :, :])
+    for u in range(side):
+        for v in range(side):
+            i = y + (u - side // 2)
+            j = low + (v - side // 2)
+            inside = (i >= 0) & (i < height) & (j >= 0) & (j < width)
+            pixel = across((i * width + j) * pitch, last)
+            total = no_sum(subs, tile_rows * tile_columns * tile_groups, tile_channels, last)
+            for start in range(0, channels, tile_channels):
+                channel = first + start + lane
+                there = start + lane < channels
+                key = read(key_ptr, pixel + channel * plane, across(inside, last) & there)
+                if channels > tile_channels:
+                    where = source + (channel * plane_of_query)[None, :, :]
+                    query = read(query_ptr, where, exists & there[None, :, :])
+                total += query * key[None, :, :]
+            logit = tl.sum(total, axis)
+            tap = group[None, :] * (side * side) + (u * side + v)
+            target = tap_index(
+                row, column, tap, height * scale, width * scale, groups * side * side, last
+            )
+            write(out_ptr, target, logit, real)
