@@ -54,7 +54,14 @@ def require(implementation_name: str, operator: str, reason: Reason) -> None:
 
 def inline() -> bool:
     """Whether the plain torch formula must stand in the graph in place of our operator."""
-    return torch.compiler.is_exporting() or torch.onnx.is_in_onnx_export()
+    return _is_exporting() or torch.onnx.is_in_onnx_export()
+
+
+def _is_exporting_in_torch_2_6() -> bool:
+    return torch.compiler.is_compiling() and not torch.compiler.is_dynamo_compiling()
+
+
+_is_exporting = getattr(torch.compiler, "is_exporting", _is_exporting_in_torch_2_6)
 
 
 def memory_format(x: Tensor) -> torch.memory_format:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
 import torch
@@ -36,7 +35,7 @@ def window_scale(x_name: str, x: Tensor, large_name: str, large: Tensor) -> int:
 
 def window_side(name: str, channels: int, groups: int) -> int:
     """Return k where `channels` is groups · k² and k is odd, or raise."""
-    side = math.isqrt(channels // groups)
+    side = round((channels // groups) ** 0.5)  # math.isqrt does not compile in torch 2.6
     if side % 2 == 0 or groups * side * side != channels:
         raise ValueError(
             f"`{name}` (={channels} channels) must have groups · k² channels, "

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 import torch.nn.functional as F
 
-from dysample.ops._implementation import memory_format
+from dysample.ops._implementation import inline, memory_format
 from dysample.ops._window import accumulator_dtype, split_pixels
 
 if TYPE_CHECKING:
@@ -28,7 +28,11 @@ def reassemble_taps(x: Tensor, kernels: Tensor, groups: int, scale: int, side: i
     for tap in range(side * side):
         u, v = divmod(tap, side)
         source = padded[..., u : u + h, None, v : v + w, None]
-        out.addcmul_(source, weights[:, :, None, tap].to(dtype))
+        weight = weights[:, :, None, tap].to(dtype)
+        if inline():  # torch 2.6 cannot export addcmul where sizes vary
+            out = out + source * weight
+        else:
+            out.addcmul_(source, weight)
     return out.reshape(n, c, h * scale, w * scale).to(x.dtype)
 
 
