@@ -1,4 +1,4 @@
-"""DySample as published, to measure ours against."""
+"""DySample and CARAFE as published or as usually written, to measure ours against."""
 
 from __future__ import annotations
 
@@ -76,3 +76,42 @@ class ReferenceDySample(nn.Module):
         maps = x.reshape(n * self.groups, -1, height, width)
         out = F.grid_sample(maps, grid, mode="bilinear", align_corners=False, padding_mode="border")
         return out.view(n, -1, self.scale * height, self.scale * width)
+
+
+def unfold_reassemble(x: Tensor, kernels: Tensor, groups: int = 1) -> Tensor:
+    """Return the reassembly of CARAFE by `F.unfold` and `torch.einsum`: k² copies of the map.
+
+    `x` is `(N, C, H, W)`, `kernels` `(N, groups·k², sH, sW)`, the result `(N, C, sH, sW)`. The
+    windows stay at low resolution and meet the s² kernels of their pixel there, which is several
+    times faster than repeating them to the size of the result first.
+    """
+    n, channels, height, width = x.shape
+    taps = kernels.shape[1] // groups
+    side, scale = round(taps**0.5), kernels.shape[2] // height
+    windows = F.unfold(x, side, padding=side // 2)
+    windows = windows.view(n, groups, channels // groups, taps, height, width)
+    weights = kernels.reshape(n, groups, taps, height, scale, width, scale)
+    out = torch.einsum("ngcthw,ngthawb->ngchawb", windows, weights)
+    return out.reshape(n, channels, height * scale, width * scale)
+
+
+class ReferenceCARAFE(nn.Module):
+    """CARAFE by `unfold_reassemble`, with the same `state_dict` as `dysample.CARAFE`.
+
+    `(N, C, H, W)` → `(N, C, sH, sW)`. Wang et al., CARAFE: Content-Aware ReAssembly of FEatures,
+    ICCV 2019 (arXiv:1905.02188), section 3. A yardstick; arguments are not checked.
+    """
+
+    def __init__(
+        self, in_channels: int, scale: int = 2, up_kernel: int = 5, compressed_channels: int = 64
+    ) -> None:
+        super().__init__()
+        self.scale = scale
+        kernels = up_kernel**2 * scale**2
+        self.channel_compressor = nn.Conv2d(in_channels, compressed_channels, 1)
+        self.content_encoder = nn.Conv2d(compressed_channels, kernels, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return `x` of `(N, C, H, W)` upsampled to `(N, C, sH, sW)`."""
+        logits = self.content_encoder(self.channel_compressor(x))
+        return unfold_reassemble(x, F.pixel_shuffle(logits, self.scale).softmax(1))
