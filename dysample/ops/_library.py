@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-LIBRARY: Any = torch.library.Library("dysample", "FRAGMENT")  # type: ignore[no-untyped-call]
+LIBRARY: Any = torch.library.Library("dysample", "FRAGMENT")
 
 
 class Context(Protocol):
