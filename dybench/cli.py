@@ -82,12 +82,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _complain(str(error), WRONG_USAGE)
     except DybenchError as error:
         return _complain(str(error), FAILED)
-    except BrokenPipeError:  # `dybench table | head` has read enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+    except BrokenPipeError:
+        return _reader_left()
+    except SystemExit as error:  # Typer's answer to a broken pipe
+        if isinstance(error.__context__, BrokenPipeError):
+            return _reader_left()
+        raise
     except ClickException as error:
         return _complain(error.format_message(), WRONG_USAGE)  # type: ignore[attr-defined]
     return code if isinstance(code, int) else 0
+
+
+def _reader_left() -> int:
+    """Let what is still in the buffer go: `dybench table | head` has read enough."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0
 
 
 def _complain(line: str, code: int) -> int:
