@@ -7,7 +7,7 @@ import triton
 import triton.language as tl
 
 from dysample.ops._triton_kernels import across, along, read, tile_of_program, write
-from dysample.ops.reassemble.triton_kernels import no_sum, output_pixels, tap_index
+from dysample.ops.reassemble.triton_kernels import no_sum, output_pixel, tap_index
 
 
 @triton.jit(do_not_specialize=["height", "width"])
@@ -35,12 +35,14 @@ def affinity_kernel(
     image, part, y, x, group, live = tile_of_program(
         height, reach, groups, blocks, tile_rows, tile_columns, tile_groups, long
     )
-    row, column, real, low = output_pixels(y, x, part, scale, last, subs)
+    low = x if last else x // scale
+    sub = (part * subs + tl.arange(0, subs))[:, None]
+    row, column, real = output_pixel(y[None, :], x[None, :], sub, scale, last)
     pixels = image * height * width
     key_ptr += pixels * (channels * groups)
     query_ptr += pixels * (channels * groups * scale * scale)
     out_ptr += pixels * (groups * side * side * scale * scale)
-    real &= live[None, :]
+    real = real & live[None, :]
     pitch: tl.constexpr = channels * groups if last else 1
     plane = 1 if last else height * width
     plane_of_query = 1 if last else height * width * (scale * scale)
@@ -58,7 +60,8 @@ def affinity_kernel(
             j = low + (v - side // 2)
             inside = (i >= 0) & (i < height) & (j >= 0) & (j < width)
             pixel = across((i * width + j) * pitch, last)
-            total = no_sum(subs, tile_rows * tile_columns * tile_groups, tile_channels, last)
+            none = no_sum(tile_rows * tile_columns * tile_groups, tile_channels, last)
+            total = none[None, :, :] + tl.zeros([subs, 1, 1], tl.float32)
             for start in range(0, channels, tile_channels):
                 channel = first + start + lane
                 there = start + lane < channels

@@ -15,31 +15,19 @@ from dysample.ops._triton_kernels import across, along, read, tile_of_program, w
 
 
 @triton.jit
-def output_pixels(
-    y: tl.tensor,
-    x: tl.tensor,
-    part: tl.tensor,
-    scale: tl.constexpr,
-    last: tl.constexpr,
-    subs: tl.constexpr,
+def output_pixel(
+    y: tl.tensor, x: tl.tensor, sub: tl.tensor, scale: tl.constexpr, last: tl.constexpr
 ) -> tuple[tl.tensor, ...]:
-    """Return the output pixels of a tile, `[subs, rows]`, whether they exist, and their columns.
+    """Return the row and column of output pixel number `sub` of a tile's pixels, and if it exists.
 
-    `y` is a low-resolution row; `x` a low-resolution column for channels_last, else a column of
-    the output. `part` counts blocks of `subs` output pixels to each of them.
+    `y` is a low-resolution row; `x` a low-resolution column for channels_last, which then has s²
+    output pixels, and else a column of the output, which has s below each other.
     """
-    sub = part * subs + tl.arange(0, subs)
-    if last:
-        row = y[None, :] * scale + (sub // scale)[:, None]
-        column = x[None, :] * scale + (sub % scale)[:, None]
-        real = (sub < scale * scale)[:, None]
-        low = x
-    else:
-        row = y[None, :] * scale + sub[:, None]
-        column = x[None, :] + (sub * 0)[:, None]
-        real = (sub < scale)[:, None]
-        low = x // scale
-    return row, column, real, low
+    row = y * scale + (sub // scale if last else sub)
+    column = x * scale + sub % scale if last else x
+    # Not `sub` alone: a comparison of scalars does not mix with masks in the interpreter.
+    real = sub + y * 0 < (scale * scale if last else scale)
+    return row, column, real
 
 
 @triton.jit
@@ -58,15 +46,36 @@ def tap_index(
 
 
 @triton.jit
-def no_sum(
-    subs: tl.constexpr, rows: tl.constexpr, channels: tl.constexpr, last: tl.constexpr
-) -> tl.tensor:
-    """Return zeros for each output pixel, row and channel of a tile."""
+def no_sum(rows: tl.constexpr, channels: tl.constexpr, last: tl.constexpr) -> tl.tensor:
+    """Return zeros for each row and channel of a tile."""
     if last:
-        zeros = tl.zeros([subs, rows, channels], tl.float32)
+        zeros = tl.zeros([rows, channels], tl.float32)
     else:
-        zeros = tl.zeros([subs, channels, rows], tl.float32)
+        zeros = tl.zeros([channels, rows], tl.float32)
     return zeros
+
+
+@triton.jit
+def _kernel_of(
+    y: tl.tensor,
+    x: tl.tensor,
+    group: tl.tensor,
+    sub: tl.tensor,
+    live: tl.tensor,
+    height: tl.tensor,
+    width: tl.tensor,
+    groups: tl.constexpr,
+    scale: tl.constexpr,
+    side: tl.constexpr,
+    last: tl.constexpr,
+    kernels_last: tl.constexpr,
+) -> tuple[tl.tensor, ...]:
+    """Return where the first tap of an output pixel lies, where the pixel, and if it exists."""
+    row, column, real = output_pixel(y, x, sub, scale, last)
+    count: tl.constexpr = groups * side * side
+    large, wide = height * scale, width * scale
+    tap = tap_index(row, column, group * (side * side), large, wide, count, kernels_last)
+    return tap, row * wide + column, live & real
 
 
 @triton.jit(do_not_specialize=["height", "width"])
@@ -91,45 +100,72 @@ def reassemble_kernel(
     share: tl.constexpr,
     long: tl.constexpr,
 ) -> None:
-    """Write the reassembly: k² taps of `share` of a group's `channels`."""
+    """Write the reassembly of `share` of a group's `channels`, at `subs` ≤ 4 output pixels each.
+
+    Their four sums are spelled out: as one tensor of three dimensions they made ptxas spill.
+    """
     parts: tl.constexpr = blocks * ((channels + share - 1) // share)
     reach = width if last else width * scale
     image, part, y, x, group, live = tile_of_program(
         height, reach, groups, parts, tile_rows, tile_columns, tile_groups, long
     )
-    row, column, real, low = output_pixels(y, x, part % blocks, scale, last, subs)
+    low = x if last else x // scale
+    sub = (part % blocks) * subs
     part = part // blocks
+    k0, pixel0, live0 = _kernel_of(
+        y, x, group, sub, live, height, width, groups, scale, side, last, kernels_last
+    )
+    k1, pixel1, live1 = _kernel_of(
+        y, x, group, sub + 1, live, height, width, groups, scale, side, last, kernels_last
+    )
+    k2, pixel2, live2 = _kernel_of(
+        y, x, group, sub + 2, live, height, width, groups, scale, side, last, kernels_last
+    )
+    k3, pixel3, live3 = _kernel_of(
+        y, x, group, sub + 3, live, height, width, groups, scale, side, last, kernels_last
+    )
     pixels = image * height * width
     x_ptr += pixels * (channels * groups)
     kernels_ptr += pixels * (groups * side * side * scale * scale)
     out_ptr += pixels * (channels * groups * scale * scale)
-    real &= live[None, :]
-    kernel = tap_index(
-        row, column, group[None, :] * (side * side), height * scale, width * scale,
-        groups * side * side, kernels_last,
-    )  # fmt: skip
     step = 1 if kernels_last else height * width * (scale * scale)
     pitch: tl.constexpr = channels * groups if last else 1
     plane = 1 if last else height * width
     plane_out = 1 if last else height * width * (scale * scale)
-    target = (row * (width * scale) + column) * pitch
-    axis: tl.constexpr = 2 if last else 1
+    rows: tl.constexpr = tile_rows * tile_columns * tile_groups
     for start in range(0, share, tile_channels):
         lane = along(part * share + start + tl.arange(0, tile_channels), last)
         channel = across(group * channels, last) + lane
-        total = no_sum(subs, tile_rows * tile_columns * tile_groups, tile_channels, last)
+        total0 = no_sum(rows, tile_channels, last)
+        total1 = total0
+        total2 = total0
+        total3 = total0
         for u in range(side):
             for v in tl.static_range(side):
                 i = y + (u - side // 2)
                 j = low + (v - side // 2)
                 inside = (i >= 0) & (i < height) & (j >= 0) & (j < width)
                 there = across(inside, last) & (lane < channels)
-                tap = read(x_ptr, across((i * width + j) * pitch, last) + channel * plane, there)
-                weight = read(kernels_ptr, kernel + (u * side + v) * step, real)
-                total += tl.expand_dims(weight, axis) * tap[None, :, :]
-        there = tl.expand_dims(real, axis) & (lane < channels)[None, :, :]
-        where = tl.expand_dims(target, axis) + (channel * plane_out)[None, :, :]
-        write(out_ptr, where, total, there)
+                value = read(x_ptr, across((i * width + j) * pitch, last) + channel * plane, there)
+                tap = (u * side + v) * step
+                total0 += across(read(kernels_ptr, k0 + tap, live0), last) * value
+                if subs > 1:
+                    total1 += across(read(kernels_ptr, k1 + tap, live1), last) * value
+                if subs > 2:
+                    total2 += across(read(kernels_ptr, k2 + tap, live2), last) * value
+                    total3 += across(read(kernels_ptr, k3 + tap, live3), last) * value
+        channel *= plane_out
+        there = lane < channels
+        live0_ = across(live0, last) & there
+        write(out_ptr, across(pixel0 * pitch, last) + channel, total0, live0_)
+        if subs > 1:
+            live1_ = across(live1, last) & there
+            write(out_ptr, across(pixel1 * pitch, last) + channel, total1, live1_)
+        if subs > 2:
+            live2_ = across(live2, last) & there
+            write(out_ptr, across(pixel2 * pitch, last) + channel, total2, live2_)
+            live3_ = across(live3, last) & there
+            write(out_ptr, across(pixel3 * pitch, last) + channel, total3, live3_)
 
 
 @triton.jit(do_not_specialize=["height", "width"])
@@ -168,10 +204,7 @@ def adjoint_kernel(
     for start in range(0, share, tile_channels):
         lane = along(part * share + start + tl.arange(0, tile_channels), last)
         channel = across(group * channels, last) + lane
-        if last:
-            total = tl.zeros([tile_rows * tile_columns * tile_groups, tile_channels], tl.float32)
-        else:
-            total = tl.zeros([tile_channels, tile_rows * tile_columns * tile_groups], tl.float32)
+        total = no_sum(tile_rows * tile_columns * tile_groups, tile_channels, last)
         for tap in range(side * side):
             # The pixel whose window has this one for its tap number `tap`.
             i = y + (side // 2 - tap // side)
