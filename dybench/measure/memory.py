@@ -84,14 +84,14 @@ def predict_cuda(call: Callable[[], object]) -> int:
     with _LiveStorage() as tracker:
         result = call()
     del result
-    return tracker.peak
+    return int(tracker.peak)
 
 
 class _LiveStorage(TorchDispatchMode):
     """Adds up the storages alive among what operators have returned."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self._sizes: WeakKeyDictionary[torch.UntypedStorage, int] = WeakKeyDictionary()
         self._inputs: WeakKeyDictionary[torch.UntypedStorage, None] = WeakKeyDictionary()
         self.peak: int = 0
