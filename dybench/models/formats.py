@@ -28,12 +28,12 @@ def print_rich(models: Sequence[Model], rows: Sequence[Row], console: Console) -
     from rich.table import Table
     from rich.text import Text
 
-    shown = tables(models, rows)
+    shown, room = tables(models, rows), console.width
     for table in shown:
         console.print(Text(table.title, "bold"))
         console.print(Text(table.about, "dim"))
         grid = _grid(table)
-        if console.measure(grid).minimum > console.width:
+        if console.measure(grid, options=console.options.update(max_width=999)).minimum > room:
             grid = _grid(table, without="weights only")
         console.print(grid)
         below = Table.grid(padding=(0, 2, 0, 0))

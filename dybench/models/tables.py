@@ -120,8 +120,8 @@ def _columns(own: Sequence[Row], rows: Sequence[Row]) -> list[_Column]:
             ],
         ),
         (
-            f"× {next((row.relative_latency.to for row in own if row.relative_latency), '')}",
-            "",
+            "×",
+            next((row.relative_latency.to for row in own if row.relative_latency), ""),
             [
                 MISSING
                 if row.relative_latency is None
@@ -163,7 +163,8 @@ def _published(row: Row) -> str:
         return MISSING
     main = row.published[0]
     agrees = main.params_match is not False and main.flops_match is not False
-    return f"{main.printed} {AGREES if agrees else DISAGREES}"
+    compact = main.printed.replace(" ", "").replace(",", " ")
+    return f"{compact} {AGREES if agrees else DISAGREES}"
 
 
 def _about(model: Model) -> str:
