@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from dysample.ops._implementation import memory_format
+from dysample.ops._implementation import memory_format, require
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -49,10 +49,18 @@ def can_run_triton(*maps: Tensor | None) -> Reason:
     return _unfit(given[0].device)
 
 
-def runs_by_itself(*maps: Tensor | None) -> bool:
-    """Whether the kernels are the ones to take when nobody asks for them by name."""
+def takes_triton(implementation: str, operator: str, *maps: Tensor | None) -> bool:
+    """Whether the Triton kernels are asked for by name, or are the best where none is.
+
+    Raises:
+        ValueError: they are asked for by name, and cannot run on `maps`.
+    """
+    if implementation == "triton":
+        require(implementation, operator, can_run_triton(*maps))
+        return True
     first = maps[0]
-    return first is not None and first.is_cuda and can_run_triton(*maps) is None
+    by_itself = implementation == "auto" and first is not None and first.is_cuda
+    return by_itself and can_run_triton(*maps) is None
 
 
 def _unfit(device: torch.device) -> Reason:

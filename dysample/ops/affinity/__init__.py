@@ -35,7 +35,8 @@ def affinity(
         query: the high-resolution embedding.
         key: the low-resolution embedding; cast to the dtype of `query`.
         kernel_size: the side k of the window, odd.
-        implementation: "naive", "torch" or "gather" (CPU); None for the best that can run.
+        implementation: "naive", "torch", "gather" (CPU) or "triton" (CUDA); None for the best
+            that can run.
 
     Raises:
         ValueError: the shapes do not fit, or `implementation` cannot run on them.

@@ -79,7 +79,7 @@ def offset_sample(
         scale: s.
         groups: g; group q reads the q-th C/g channels.
         style: "lp" or "pl".
-        implementation: as for `point_sample`.
+        implementation: as for `point_sample`, or "triton" on CUDA.
 
     Returns:
         `(N, C, sH, sW)` in the dtype, device and memory format of `x`.

@@ -13,7 +13,7 @@ from dysample.ops.point_sample.gather import can_run_gather
 if TYPE_CHECKING:
     from torch import Tensor
 
-IMPLEMENTATIONS = ("auto", "naive", "torch", "gather")
+IMPLEMENTATIONS = ("auto", "naive", "torch", "gather", "triton")
 
 
 def choose(implementation: str, operator: str, x: Tensor, padding: str = "border") -> str:
@@ -29,6 +29,8 @@ def choose(implementation: str, operator: str, x: Tensor, padding: str = "border
     check_one_of("implementation", implementation, IMPLEMENTATIONS)
     if implementation == "gather":
         require(implementation, operator, can_run_gather(x, padding))
+    if implementation == "triton":
+        require(implementation, operator, "its kernels read DySample's offsets, not positions")
     return implementation
 
 

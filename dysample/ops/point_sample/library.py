@@ -5,19 +5,20 @@ Whatever implementation runs, a trace, a dispatch mode or a compiler sees one op
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 from dysample.ops._implementation import memory_format
-from dysample.ops.point_sample import composed, gather
+from dysample.ops._library import LIBRARY, Context, no_second_derivative, register, save_nothing
+from dysample.ops._triton import takes_triton
+from dysample.ops.point_sample import composed, fused, gather
 from dysample.ops.point_sample.dispatch import choose
 from dysample.ops.point_sample.positions import offset_gradients, offset_positions
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-LIBRARY: Any = torch.library.Library("dysample", "FRAGMENT")  # type: ignore[no-untyped-call]
 LIBRARY.define(
     "point_sample(Tensor x, Tensor positions, Tensor? weights, str padding, "
     "str implementation) -> Tensor"
@@ -82,10 +83,11 @@ def _offset_sample(
     style: str,
     implementation: str,
 ) -> Tensor:
+    if takes_triton(implementation, "offset_sample", x, offset, scope):
+        return fused.offset_sample_fused(x, offset, scope, scale, groups, style)
     if choose(implementation, "offset_sample", x) == "gather":
         return gather.offset_sample(x, offset, scope, scale, groups, style)
-    positions = offset_positions(x, offset, scope, scale, groups, style)
-    return composed.point_sample(x, positions, None, "border")
+    return composed.offset_sample(x, offset, scope, scale, groups, style)
 
 
 def _offset_sample_fake(
@@ -105,6 +107,13 @@ def _offset_sample_backward(
     needed: list[bool],
     implementation: str,
 ) -> tuple[Tensor, Tensor, Tensor]:
+    if takes_triton(implementation, "offset_sample", x, offset, scope):
+        return _three(
+            x,
+            fused.offset_sample_backward_fused(
+                gradient, x, offset, scope, scale, groups, style, needed
+            ),
+        )
     positions = offset_positions(x, offset, scope, scale, groups, style)
     of_positions_needed = [needed[0], needed[1] or needed[2], False]
     of_x, of_positions, _ = composed.point_sample_backward(
@@ -154,22 +163,12 @@ def _gradients_fake(
     return of_x, of_second, third.new_empty(third.shape)
 
 
-class _Context(Protocol):
-    """What autograd keeps of a call between its forward and its backward."""
-
-    settings: tuple[Any, ...]
-    saved_tensors: tuple[Tensor, ...]
-    needs_input_grad: tuple[bool, ...]
-
-    def save_for_backward(self, *tensors: Tensor | None) -> None: ...
-
-
-def _save(ctx: _Context, inputs: tuple[Any, ...], output: Tensor) -> None:  # noqa: ARG001
+def _save(ctx: Context, inputs: tuple[Any, ...], output: Tensor) -> None:  # noqa: ARG001
     ctx.save_for_backward(*inputs[:3])
     ctx.settings = inputs[3:]
 
 
-def _point_sample_autograd(ctx: _Context, gradient: Tensor) -> tuple[Tensor | None, ...]:
+def _point_sample_autograd(ctx: Context, gradient: Tensor) -> tuple[Tensor | None, ...]:
     padding, implementation = ctx.settings
     needed = list(ctx.needs_input_grad[:3])
     found = torch.ops.dysample.point_sample_backward.default(
@@ -178,7 +177,7 @@ def _point_sample_autograd(ctx: _Context, gradient: Tensor) -> tuple[Tensor | No
     return (*_wanted(found, needed), None, None)
 
 
-def _offset_sample_autograd(ctx: _Context, gradient: Tensor) -> tuple[Tensor | None, ...]:
+def _offset_sample_autograd(ctx: Context, gradient: Tensor) -> tuple[Tensor | None, ...]:
     scale, groups, style, implementation = ctx.settings
     needed = list(ctx.needs_input_grad[:3])
     found = torch.ops.dysample.offset_sample_backward.default(
@@ -191,39 +190,19 @@ def _wanted(found: tuple[Tensor, ...], needed: list[bool]) -> list[Tensor | None
     return [item if need else None for item, need in zip(found, needed, strict=True)]
 
 
-def _save_nothing(ctx: _Context, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
-    """Keep nothing: there is no second derivative."""
-
-
-def _no_double_backward(_ctx: _Context, *_gradients: Tensor) -> None:
-    raise NotImplementedError(
-        "point sampling has no second derivative; implementation='naive' has one"
-    )
-
-
-def _register() -> None:
-    for name, kernel, fake, save, backward in (
-        ("point_sample", _point_sample, _point_sample_fake, _save, _point_sample_autograd),
-        ("offset_sample", _offset_sample, _offset_sample_fake, _save, _offset_sample_autograd),
-        (
-            "point_sample_backward",
-            _point_sample_backward,
-            _point_sample_backward_fake,
-            _save_nothing,
-            _no_double_backward,
-        ),
-        (
-            "offset_sample_backward",
-            _offset_sample_backward,
-            _offset_sample_backward_fake,
-            _save_nothing,
-            _no_double_backward,
-        ),
-    ):
-        LIBRARY.impl(name, kernel, "CompositeExplicitAutograd")
-        full = f"dysample::{name}"
-        torch.library.register_fake(full, fake, lib=LIBRARY)
-        torch.library.register_autograd(full, backward, setup_context=save, lib=LIBRARY)
-
-
-_register()
+register("point_sample", _point_sample, _point_sample_fake, _save, _point_sample_autograd)
+register("offset_sample", _offset_sample, _offset_sample_fake, _save, _offset_sample_autograd)
+register(
+    "point_sample_backward",
+    _point_sample_backward,
+    _point_sample_backward_fake,
+    save_nothing,
+    no_second_derivative,
+)
+register(
+    "offset_sample_backward",
+    _offset_sample_backward,
+    _offset_sample_backward_fake,
+    save_nothing,
+    no_second_derivative,
+)

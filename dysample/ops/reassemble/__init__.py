@@ -36,7 +36,8 @@ def reassemble(
         x: the low-resolution map.
         kernels: the weights, normalised or not; cast to the dtype of `x`.
         groups: groups of consecutive channels, each with kernels of its own.
-        implementation: "naive", "torch" or "gather" (CPU); None for the best that can run.
+        implementation: "naive", "torch", "gather" (CPU) or "triton" (CUDA); None for the best
+            that can run.
 
     Raises:
         ValueError: the shapes do not fit, or `implementation` cannot run on them.
