@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 
 from dysample.ops._implementation import compute_dtype, memory_format
+from dysample.ops.point_sample.positions import by_pixel, offset_shift, subpixel_start
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -29,6 +30,20 @@ def point_sample(x: Tensor, positions: Tensor, weights: Tensor | None, padding: 
             weight = weights[:, :, point].reshape(n * groups, 1, out_height, out_width)
             out = out + _read(maps, _grid(positions[:, :, :, point], x), padding) * weight
     out = out.reshape(n, channels, out_height, out_width).to(x.dtype)
+    return out.contiguous(memory_format=memory_format(x))
+
+
+def offset_sample(
+    x: Tensor, offset: Tensor, scope: Tensor | None, scale: int, groups: int, style: str
+) -> Tensor:
+    """Return `x` of `(N, C, H, W)` read at the offsets of DySample, by one `F.grid_sample`."""
+    n, channels, height, width = x.shape
+    parts = _parts(x, groups)
+    grid = _offset_grid(x, offset, scope, scale, groups, style)
+    if parts > 1:
+        grid = grid.repeat_interleave(parts, 0)
+    out = _read(_maps(x, groups * parts), grid, "border")
+    out = out.view(n, channels, height * scale, width * scale).to(x.dtype)
     return out.contiguous(memory_format=memory_format(x))
 
 
@@ -84,6 +99,42 @@ def _grid(positions: Tensor, x: Tensor) -> Tensor:
     down = down * (2 / height) + (1 / height - 1)
     split = (-1, *positions.shape[-2:])
     return torch.stack((across.reshape(split), down.reshape(split)), -1)
+
+
+def _offset_grid(
+    x: Tensor, offset: Tensor, scope: Tensor | None, scale: int, groups: int, style: str
+) -> Tensor:
+    """Return the positions of DySample as a grid `(NG, sH, sW, 2)`, written in one pass."""
+    n, _, height, width = x.shape
+    dtype = compute_dtype(x)
+    factor, shift = (0.25, offset) if scope is None else (1.0, offset_shift(offset, scope, dtype))
+    across, down = by_pixel(shift, scale, groups, style).unbind(1)
+    grid = torch.empty(n, groups, height, scale, width, scale, 2, dtype=dtype, device=x.device)
+    start = subpixel_start(scale).to(x.device, dtype)
+    columns = torch.arange(width, dtype=dtype, device=x.device) + 0.5
+    rows = torch.arange(height, dtype=dtype, device=x.device).view(-1, 1, 1) + 0.5
+    down_from = (rows + start.view(-1, 1)) * (2 / height) - 1
+    for column, from_start in enumerate(start.unbind()):
+        into_x, into_y = grid[..., column, :].unbind(-1)
+        across_from = (columns + from_start) * (2 / width) - 1
+        step_x, step_y = factor * 2 / width, factor * 2 / height
+        torch.add(across_from, across[..., column], alpha=step_x, out=into_x)
+        torch.add(down_from, down[..., column], alpha=step_y, out=into_y)
+    return grid.view(n * groups, height * scale, width * scale, 2)
+
+
+def _parts(x: Tensor, groups: int) -> int:
+    """Return into how many parts to cut each group, so that every thread of a CPU gets one.
+
+    `F.grid_sample` on the CPU runs one thread for each map of the batch.
+    """
+    if x.device.type != "cpu" or x.shape[0] == 0:
+        return 1
+    wanted = torch.get_num_threads() / (x.shape[0] * groups)
+    channels = x.shape[1] // groups
+    return next(
+        k for k in range(1, channels + 1) if channels % k == 0 and k >= min(wanted, channels)
+    )
 
 
 def _read(maps: Tensor, grid: Tensor, padding: str) -> Tensor:

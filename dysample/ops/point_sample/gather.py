@@ -32,11 +32,10 @@ def can_run_gather(x: Tensor, padding: str = "border") -> Reason:
 def point_sample(x: Tensor, positions: Tensor, weights: Tensor | None, padding: str) -> Tensor:
     """Return `x` of `(N, C, H, W)` read at `positions`."""
     groups = positions.shape[2]
-    px, py = _points_last(positions, x)
-    points = 1 if weights is None else weights.shape[2]
-    indices, shares = bilinear_taps(x, px, py, groups, points, padding)
+    places = _positions_last(positions, x)
+    indices, shares = bilinear_taps(x, places, groups, padding)
     if weights is not None:
-        by_point = shares.view(*px.shape, 4)
+        by_point = shares.view(*places.shape[1:], 4)
         by_point *= weights.permute(0, 3, 4, 1, 2).unsqueeze(-1)
     return _sum_rows(x, indices, shares, groups, positions.shape[-2:])
 
@@ -45,61 +44,69 @@ def offset_sample(
     x: Tensor, offset: Tensor, scope: Tensor | None, scale: int, groups: int, style: str
 ) -> Tensor:
     """Return `x` of `(N, C, H, W)` read at the offsets of DySample."""
-    px, py = _offset_points(x, offset, scope, scale, groups, style)
-    indices, shares = bilinear_taps(x, px, py, groups, 1, "border")
-    del px, py
+    places = offset_places(x, offset, scope, scale, groups, style)
+    indices, shares = bilinear_taps(x, places, groups, "border")
+    del places
     return _sum_rows(x, indices, shares, groups, (x.shape[2] * scale, x.shape[3] * scale))
 
 
-def bilinear_taps(
-    x: Tensor, px: Tensor, py: Tensor, groups: int, points: int, padding: str
-) -> tuple[Tensor, Tensor]:
+def bilinear_taps(x: Tensor, places: Tensor, groups: int, padding: str) -> tuple[Tensor, Tensor]:
     """Return the rows that points read and their shares, each `(N·Ho·Wo·G, P·4)`.
 
-    `px` and `py` are `(N, Ho, Wo, G, P)`, contiguous, and overwritten. The four taps are the
-    pixel above left, its right neighbour, and the two below.
+    `places` is `(2, N, Ho, Wo, G, P)`, x and y, contiguous, and overwritten. The four taps are
+    the pixel above left, its right neighbour, and the two below.
     """
-    n, _, height, width = x.shape
+    height, width = x.shape[2:]
     right, below = (groups if width > 1 else 0), (width * groups if height > 1 else 0)
-    column, left = _split(px, width, padding)
-    row, upper = _split(py, height, padding)
-    first = row.mul_(width * groups).add_(column, alpha=groups)
-    _add_row_of_group(first, groups, points, height * width * groups)
-    flat = first.view(-1)
-    indices = torch.empty(flat.shape[0], 4, dtype=flat.dtype)
-    for tap, step in enumerate((0, right, below, right + below)):
-        torch.add(flat, step, out=indices[:, tap])
-    shares = torch.empty(flat.shape[0], 4, dtype=px.dtype)
-    for tap, (down, across) in enumerate((a, b) for a in upper for b in left):
-        torch.mul(down.view(-1), across.view(-1), out=shares[:, tap])
+    first, near, far = _split(places, width, height, padding)
+    rows = _number_rows(first, groups, width, height).view(-1)
+    indices = torch.empty(rows.shape[0], 4, dtype=rows.dtype)
+    for tap, step in zip(indices.unbind(1), (0, right, below, right + below), strict=True):
+        torch.add(rows, step, out=tap)
+    shares = torch.empty(rows.shape[0], 4, dtype=places.dtype)
+    left, upper = near.view(2, -1).unbind(0)
+    across, down = far.view(2, -1).unbind(0)
+    pairs = ((upper, left), (upper, across), (down, left), (down, across))
+    for tap, (vertical, horizontal) in zip(shares.unbind(1), pairs, strict=True):
+        torch.mul(vertical, horizontal, out=tap)
+    points = places.shape[-1]
     return indices.view(-1, 4 * points), shares.view(-1, 4 * points)
 
 
-def _split(position: Tensor, size: int, padding: str) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-    """Return the first of the two pixels around each position, and the shares of both.
+def _split(places: Tensor, width: int, height: int, padding: str) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the first of the two pixels around each place, its share, and the other's share.
 
     The first pixel is at most the last but one, so its neighbour is always one step away.
     """
-    last = max(size - 2, 0)
+    margin = 1 if padding == "zeros" else 0
+    _clamp_(places, -margin, width - 1 + margin, height - 1 + margin)
+    first = places.to(torch.int32)
+    _clamp_(first, 0, max(width - 2, 0), max(height - 2, 0))
+    places -= first
     if padding == "border":
-        position.clamp_(0, size - 1)
-        first = position.to(torch.int32).clamp_(0, last)
-        position -= first
-        return first, (1 - position, position)
-    position.clamp_(-1, size)
-    first = position.to(torch.int32).clamp_(0, last)
-    position -= first
-    return first, ((1 - position.abs()).clamp_(min=0), (1 - (position - 1).abs()).clamp_(min=0))
+        return first, 1 - places, places
+    return first, (1 - places.abs()).clamp_(min=0), (1 - (places - 1).abs()).clamp_(min=0)
 
 
-def _add_row_of_group(first: Tensor, groups: int, points: int, image_rows: int) -> None:
-    """Add to the rows `(N, Ho, Wo, G, P)` the number of the group and the start of the image."""
-    n, _, out_width = first.shape[:3]
-    group = torch.arange(groups, dtype=first.dtype).repeat_interleave(points).repeat(out_width)
-    by_image = first.view(n, -1, group.shape[0])
-    by_image += group
+def _clamp_(places: Tensor, low: int, high_x: int, high_y: int) -> None:
+    if high_x == high_y:
+        places.clamp_(low, high_x)
+    else:
+        places[0].clamp_(low, high_x)
+        places[1].clamp_(low, high_y)
+
+
+def _number_rows(first: Tensor, groups: int, width: int, height: int) -> Tensor:
+    """Return the numbers in `rows_of` of the pixels `first`, which is overwritten."""
+    _, n, _, out_width, _, points = first.shape
+    column, row = first.unbind(0)
+    number = row.mul_(width * groups).add_(column, alpha=groups)
+    group = torch.arange(groups, dtype=first.dtype).view(-1, 1).expand(out_width, -1, points)
+    number.view(n, -1, out_width * groups * points).add_(group.reshape(-1))
     if n > 1:
-        by_image += torch.arange(0, n * image_rows, image_rows, dtype=first.dtype).view(-1, 1, 1)
+        image = torch.arange(n, dtype=first.dtype) * (height * width * groups)
+        number.add_(image.view(-1, 1, 1, 1, 1))
+    return number
 
 
 def _sum_rows(
@@ -117,28 +124,36 @@ def rows_of(x: Tensor, groups: int) -> Tensor:
     return pixels.reshape(-1, x.shape[1] // groups)
 
 
-def _points_last(positions: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
-    """Return x and y of positions as two fresh tensors `(N, Ho, Wo, G, P)`."""
+def _positions_last(positions: Tensor, x: Tensor) -> Tensor:
+    """Return positions as a fresh tensor `(2, N, Ho, Wo, G, P)`."""
     if positions.dim() == 5:
         positions = positions.unsqueeze(3)
     ordered = positions.permute(1, 0, 4, 5, 2, 3)
-    fresh = torch.empty(ordered.shape, dtype=compute_dtype(x)).copy_(ordered)
-    px, py = fresh.unbind(0)
-    return px, py
+    return torch.empty(ordered.shape, dtype=compute_dtype(x)).copy_(ordered)
 
 
-def _offset_points(
+def offset_places(
     x: Tensor, offset: Tensor, scope: Tensor | None, scale: int, groups: int, style: str
-) -> tuple[Tensor, Tensor]:
-    """Return x and y of the positions of DySample, each `(N, sH, sW, G, 1)`."""
+) -> Tensor:
+    """Return the positions of DySample as a fresh tensor `(2, N, sH, sW, G, 1)`."""
     n, _, height, width = x.shape
     dtype = compute_dtype(x)
-    shift = by_pixel(offset_shift(offset, scope, dtype), scale, groups, style)
-    px, py = shift.permute(1, 0, 3, 4, 5, 6, 2).contiguous().unbind(0)
+    factor, shift = (0.25, offset) if scope is None else (1.0, offset_shift(offset, scope, dtype))
+    ordered = by_pixel(shift, scale, groups, style).permute(1, 0, 3, 4, 5, 6, 2)
+    places = torch.empty(ordered.shape, dtype=dtype)
+    if style == "lp":
+        # One sub-column and group at a time: the inner loops then run along a row of pixels, not
+        # along the few groups, which is twice as fast.
+        for by_group, into in zip(ordered.unbind(-2), places.unbind(-2), strict=True):
+            for part, out in zip(by_group.unbind(-1), into.unbind(-1), strict=True):
+                torch.mul(part, factor, out=out)
+    else:
+        torch.mul(ordered, factor, out=places)
+    places = places.view(2, n, height * scale, width * scale * groups)
     start = subpixel_start(scale).to(dtype)
     columns = torch.arange(width, dtype=dtype).view(-1, 1, 1) + start.view(-1, 1)
-    px.view(n, height * scale, -1).add_(columns.expand(-1, -1, groups).reshape(-1))
     rows = torch.arange(height, dtype=dtype).view(-1, 1) + start
-    py.view(n, height * scale, -1).add_(rows.view(-1, 1))
-    shape = (n, height * scale, width * scale, groups, 1)
-    return px.view(shape), py.view(shape)
+    across, down = places.unbind(0)
+    across.add_(columns.expand(-1, -1, groups).reshape(-1))
+    down.add_(rows.view(-1, 1))
+    return places.view(2, n, height * scale, width * scale, groups, 1)
