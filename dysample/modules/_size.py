@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import torch
 import torch.nn.functional as F
 
 from dysample._checks import check_positive
@@ -22,10 +23,12 @@ def fit_to_size(out: Tensor, size: tuple[int, int] | None) -> Tensor:
     if size is None:
         return out
     height, width = size
-    check_positive("size[0]", height)
-    check_positive("size[1]", width)
-    if out.shape[2] == height and out.shape[3] == width:
-        return out
+    for axis, length in enumerate(size):
+        if not isinstance(length, torch.SymInt):  # a size that varies while torch.export traces
+            check_positive(f"size[{axis}]", length)
     if out.shape[2] < height or out.shape[3] < width:
         return F.interpolate(out, size=(height, width), mode="bilinear", align_corners=False)
-    return out[:, :, :height, :width].clone()
+    if not torch.compiler.is_compiling() and out.shape[2:] == (height, width):
+        return out
+    # Unlike a slice, a negative padding is traced once for all the sizes that crop or fit.
+    return F.pad(out, (0, width - out.shape[3], 0, height - out.shape[2]))
