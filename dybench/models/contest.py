@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from dybench import machine
 from dybench.measure import latency, memory, timer
 from dybench.measure.latency import Contestant
 from dybench.models.rows import stage_case
@@ -18,11 +19,12 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from dybench.measure.latency import Pace
-    from dybench.models.hosts import Model
+    from dybench.models.hosts import Model, Stage
     from dybench.models.rows import Row
     from dybench.sources import Source
 
 REFERENCE = "bilinear"
+FLOAT_BYTES = 4
 
 StageInputs = list[tuple["Tensor", ...]]
 
@@ -46,6 +48,9 @@ def measure(
         device: where to run.
         pace: how long to measure each upsampler.
     """
+    _leave_out_too_large(model, rows, device)
+    if all(row.status != "ok" for row in rows):
+        return
     inputs = _inputs(model, sources, device)
     contestants: dict[str, Contestant] = {}
     for row, source in zip(rows, sources, strict=True):
@@ -65,6 +70,24 @@ def measure(
         for row in rows:
             if row.upsampler in contestants:
                 _enter(row, contestants[row.upsampler], anchor)
+
+
+def _leave_out_too_large(model: Model, rows: Sequence[Row], device: torch.device) -> None:
+    """Give up on rows that would not fit; an attempt could take the whole machine down."""
+    guided = any(row.guided and row.status == "ok" for row in rows)
+    inputs = sum(_input_bytes(model, stage, guided=guided) for stage in model.stages)
+    free = machine.available_bytes(device)
+    for row in rows:
+        needed = inputs + (row.added_memory_bytes or 0) + FLOAT_BYTES * (row.added_params or 0)
+        if row.status == "ok" and needed > free:
+            row.status = "out_of_memory"
+            row.reason = f"needs {needed / 1e9:,.1f} GB, {device} has {free / 1e9:,.1f} GB free"
+
+
+def _input_bytes(model: Model, stage: Stage, *, guided: bool) -> int:
+    channels = stage.channels or model.channels
+    wanted = stage.guide_channels or channels if guided and stage.guide else 0
+    return FLOAT_BYTES * stage.pixels * (channels + wanted * stage.scale**2)
 
 
 def _inputs(model: Model, sources: Sequence[Source], device: torch.device) -> StageInputs:
@@ -133,6 +156,7 @@ def _enter(row: Row, contestant: Contestant, anchor: Contestant | None) -> None:
 
 
 def _fail(row: Row, error: Exception) -> None:
-    full = isinstance(error, (torch.OutOfMemoryError, MemoryError))
+    refused = "can't allocate memory" in str(error) or "not enough memory" in str(error)
+    full = refused or isinstance(error, (torch.OutOfMemoryError, MemoryError))
     row.status = "out_of_memory" if full else "failed"
     row.reason = describe(error)

@@ -1,5 +1,6 @@
 """Measuring whole networks; what is asserted is what ran and what was kept, never a time."""
 
+import re
 from typing import ClassVar
 
 import pytest
@@ -135,6 +136,14 @@ def test_stopping_early_keeps_what_was_measured():
             break
     run.close()
     assert len(rows[0].latency_s.samples) in (1, 2)
+
+
+def test_what_would_not_fit_is_not_tried():
+    sources = [resolve("nearest"), resolve("sapa-i")]
+    rows, shares = measured(sources, HOST.replace("[12, 20]", "[1000000, 200000]"))
+    assert [row.status for row in rows] == ["out_of_memory"] * 2
+    assert re.fullmatch(r"needs [\d,.]+ GB, cpu has [\d,.]+ GB free", rows[0].reason)
+    assert shares == []
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA")
