@@ -1,6 +1,7 @@
 """DySample and the upsamplers it is compared with, as PyTorch modules; needs torch alone."""
 
 from dysample.catalog import UPSAMPLERS, UpsamplerEntry, build_upsampler
+from dysample.deploy import Replacement, Replacements, export_onnx, replace_upsample
 from dysample.modules import (
     A2U,
     CARAFE,
@@ -34,6 +35,10 @@ __all__ = [
     "IndexNet",
     "Nearest",
     "PixelShuffle",
+    "Replacement",
+    "Replacements",
     "UpsamplerEntry",
     "build_upsampler",
+    "export_onnx",
+    "replace_upsample",
 ]

@@ -171,6 +171,7 @@ def _translate(program: torch.export.ExportedProgram, names: list[str], opset: i
             opset_version=opset,
             input_names=names,
             output_names=["output"],
+            optimize=True,
             verbose=False,
         )
     if exported is None:
