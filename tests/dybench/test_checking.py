@@ -1,0 +1,214 @@
+"""The whole check on a fake runner: what is measured, accepted, refused."""
+
+import msgspec
+import pytest
+
+from dybench.baseline import Measured
+from dybench.checking import Gate
+from dybench.compare import compare_reports
+from dybench.duel import Bout, Exact
+from dybench.errors import DybenchError, UsageError
+from dybench.result import load
+from dybench.settings import CheckSettings
+from tests.dybench.factories import make_measurement, make_report
+
+HERE = {"fingerprint": "a1"}
+
+
+class FakeRunner:
+    """Returns rows by upsampler; a list of rows is handed out one run after another."""
+
+    def __init__(self, machine=HERE, naive=None, **rows):
+        self.rows, self.machine, self.naive = rows, machine, naive or {}
+        self.asked = []
+
+    def __call__(self, cases, old):
+        self.asked.append([case.upsampler for case in cases])
+        found = []
+        for case in cases:
+            row = self.rows.get(case.upsampler, make_measurement(case.upsampler, ratio=1.0))
+            if isinstance(row, list):
+                row = row.pop(0) if len(row) > 1 else row[0]
+            found.append(msgspec.structs.replace(row, case=case))
+        naive = {row.case.key: self.naive.get(row.case.upsampler) for row in found}
+        return Measured(make_report(found, machine=self.machine), naive)
+
+
+def no_fight(cases, *, timed):
+    raise AssertionError("nothing was asked to be measured against a revision")
+
+
+@pytest.fixture
+def baseline(tmp_path):
+    path = tmp_path / "baseline.json"
+    rows = [make_measurement(name, ratio=1.0) for name in ("a", "b")]
+    make_report(rows, machine=HERE).save_new(path)
+    return path
+
+
+def gate(runner, path=None, fight=no_fight, only=None, narrowed=False, **settings):
+    if path is not None:
+        settings["baseline"] = str(path)
+    return Gate(CheckSettings(**settings), only, measure=runner, fight=fight, narrowed=narrowed)
+
+
+def test_nothing_changed(baseline):
+    check = gate(FakeRunner(), baseline)
+    assert check.run() == []
+    assert check.cases == 2
+
+
+def test_nothing_to_compare_with():
+    with pytest.raises(DybenchError, match="nothing to compare with: give --baseline"):
+        gate(FakeRunner()).run()
+
+
+def test_a_baseline_without_the_cases_asked_for(baseline):
+    with pytest.raises(DybenchError, match="none of the cases asked for"):
+        gate(FakeRunner(), baseline, narrowed=True, upsamplers=["c"]).run()
+    empty = baseline.with_name("empty.json")
+    make_report([]).save_new(empty)
+    with pytest.raises(DybenchError, match="nothing to compare"):
+        gate(FakeRunner(), empty).run()
+
+
+def test_only_the_named_upsamplers_are_measured_and_the_others_are_not_missed(baseline):
+    runner = FakeRunner()
+    check = gate(runner, baseline, narrowed=True, upsamplers=["b"])
+    assert check.run() == []
+    assert runner.asked == [["b"]]
+
+
+def test_a_fatter_upsampler_is_named(baseline):
+    runner = FakeRunner(b=make_measurement("b", ratio=1.0, flops=10**9 + 1))
+    (finding,) = gate(runner, baseline).run()
+    assert (finding.severity, finding.case.upsampler, finding.metric) == (
+        "regression",
+        "b",
+        "flops",
+    )
+
+
+def test_slower_must_be_slower_twice(baseline):
+    slow, fine = (make_measurement("b", ratio=ratio, latency=None) for ratio in (1.3, 1.0))
+    runner = FakeRunner(b=[slow, slow])
+    (finding,) = gate(runner, baseline).run()
+    assert finding.severity == "regression"
+    assert runner.asked == [["a", "b"], ["b"]]
+    (once,) = gate(FakeRunner(b=[slow, fine]), baseline).run()
+    assert (once.severity, once.text) == ("unclear", "slower once, not when measured again")
+
+
+def test_slower_by_another_amount_each_time_is_noise(baseline):
+    rows = [make_measurement("b", ratio=ratio, latency=None) for ratio in (1.15, 1.9)]
+    (finding,) = gate(FakeRunner(b=rows), baseline).run()
+    assert finding.severity == "unclear"
+    assert "measured again +90.0%" in finding.text
+
+
+def test_on_another_machine_a_ratio_may_shift(baseline):
+    elsewhere = {"fingerprint": "b2"}
+    shifted = make_measurement("b", ratio=1.2)
+    assert gate(FakeRunner(elsewhere, b=shifted), baseline).run() == []
+    far = make_measurement("b", ratio=1.6)
+    (finding,) = gate(FakeRunner(elsewhere, b=far), baseline).run()
+    assert finding.severity == "regression"
+
+
+def test_output_that_left_its_definition(baseline):
+    (finding,) = gate(FakeRunner(naive={"a": 0.5}), baseline).run()
+    assert (finding.severity, finding.metric) == ("regression", "output")
+    assert gate(FakeRunner(naive={"a": 0.5}), baseline, only="latency").run() == []
+
+
+def test_update_shows_what_it_accepts_and_the_next_check_is_quiet(baseline):
+    runner = FakeRunner(b=make_measurement("b", ratio=1.0, params=1234))
+    update = gate(runner, baseline).update()
+    assert (update.path, update.cases) == (baseline, 2)
+    changed = [row for row in update.comparison.rows if row.changes]
+    assert [(row.case.upsampler, row.changes[0].new) for row in changed] == [("b", 1234)]
+    assert load(baseline).measurements[1].params == 1234
+    assert gate(runner, baseline).run() == []
+
+
+def test_the_first_baseline_is_of_the_configured_cases(tmp_path):
+    path = tmp_path / "new" / "baseline.json"
+    update = gate(FakeRunner(), path, upsamplers=["x"], channels=[8], sizes=["4x6"]).update()
+    assert update.comparison is None
+    (row,) = load(path).measurements
+    assert (row.case.upsampler, row.case.channels, row.case.width) == ("x", 8, 6)
+
+
+def test_update_needs_a_file_and_an_upsampler(tmp_path):
+    with pytest.raises(UsageError, match="needs --baseline"):
+        gate(FakeRunner(), upsamplers=["x"]).update()
+    with pytest.raises(UsageError, match="no upsampler"):
+        gate(FakeRunner(), tmp_path / "none.json").update()
+
+
+def fight_with(head_params=1000, **fields):
+    seen = []
+
+    def fight(cases, *, timed):
+        seen.append(([case.upsampler for case in cases], timed))
+        return [
+            Bout(
+                case=case,
+                base=Exact(make_measurement(case.upsampler), 0.0),
+                head=Exact(make_measurement(case.upsampler, params=head_params), 0.0),
+                **fields,
+            )
+            for case in cases
+        ]
+
+    fight.seen = seen
+    return fight
+
+
+def test_against_a_revision_holds_exact_figures_to_base():
+    fight = fight_with(head_params=1001)
+    check = gate(FakeRunner(), fight=fight, only="exact", against="main", upsamplers=["x"])
+    findings = check.run()
+    assert fight.seen == [(["x"], False)]
+    assert {(f.severity, f.metric) for f in findings} == {
+        ("regression", "params"),
+        ("regression", "params_weights"),
+    }
+    assert check.report.measurements[0].params == 1001
+
+
+def test_with_both_exact_figures_are_held_to_the_baseline(baseline):
+    fight = fight_with(head_params=1001)
+    check = gate(FakeRunner(), baseline, fight=fight, against="main")
+    findings = check.run()
+    assert fight.seen == [(["a", "b"], True)]
+    assert {f.metric for f in findings} == {"latency_s"}  # the fake was not judged: unclear
+    assert {f.severity for f in findings} == {"unclear"}
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        (
+            {"foreign": "/site-packages/x.py"},
+            "is not of this repository but of /site-packages/x.py",
+        ),
+        ({"errors": {"base": "no file up.py"}}, "on base, no file up.py"),
+    ],
+)
+def test_a_comparison_of_nothing_fails(fields, message):
+    check = gate(FakeRunner(), fight=fight_with(**fields), against="main", upsamplers=["x"])
+    with pytest.raises(DybenchError, match=f"nothing to compare.*{message}"):
+        check.run()
+
+
+def test_against_needs_an_upsampler():
+    with pytest.raises(UsageError, match="no upsampler"):
+        gate(FakeRunner(), against="main").run()
+
+
+def test_the_fake_runner_can_be_wrong(baseline):
+    """The comparison that the tests above rest on sees a difference where there is one."""
+    old = load(baseline)
+    new = FakeRunner(a=make_measurement("a", params=7))([row.case for row in old.measurements], old)
+    assert compare_reports(old, new.report).rows[0].changes
