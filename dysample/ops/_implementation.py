@@ -65,8 +65,11 @@ _is_exporting = getattr(torch.compiler, "is_exporting", _is_exporting_in_torch_2
 
 
 def memory_format(x: Tensor) -> torch.memory_format:
-    """Return the memory format that results take from the map `x`."""
-    if x.stride(1) == 1 and not x.is_contiguous():
+    """Return the memory format that results take from the map `x`: that of its strides.
+
+    Strides tell also where `x` is contiguous in both formats, as a map of one pixel is.
+    """
+    if x.stride(1) == 1 and x.stride(3) >= x.shape[1]:
         return torch.channels_last
     return torch.contiguous_format
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from dysample.ops._implementation import compute_dtype
+from dysample.ops._implementation import compute_dtype, memory_format
 from dysample.ops.point_sample.positions import subpixel_start
 
 if TYPE_CHECKING:
@@ -37,7 +37,8 @@ def point_sample(x: Tensor, positions: Tensor, weights: Tensor | None, padding: 
             share = (1 - (px - tx).abs()) * (1 - (py - ty).abs()) * inside
             out = out + tap * share.unsqueeze(-1)
     out = (out * weights.to(out.dtype).unsqueeze(-1)).sum(2)
-    return out.movedim(-1, 2).reshape(n, channels, out_height, out_width).to(x.dtype)
+    out = out.movedim(-1, 2).reshape(n, channels, out_height, out_width).to(x.dtype)
+    return out.contiguous(memory_format=memory_format(x))
 
 
 def offset_sample(
@@ -52,6 +53,7 @@ def offset_sample(
     columns = torch.arange(width, dtype=dtype, device=x.device)
     start = subpixel_start(scale).to(x.device)
     out = x.new_empty(n, channels, height * scale, width * scale)
+    out = out.contiguous(memory_format=memory_format(x))
     for a in range(scale):
         for b in range(scale):
             if style == "lp":
