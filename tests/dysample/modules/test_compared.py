@@ -307,3 +307,41 @@ def test_arguments_that_do_not_fit_are_named(cls, arguments, message):
 
 def test_norms_are_optional_in_sapa_b():
     assert SAPAB(40, norm=False)(torch.randn(1, 40, 2, 2), torch.randn(1, 40, 4, 4)).shape[1] == 40
+
+
+@pytest.mark.parametrize("name", COMPARED)
+def test_a_compiler_sees_one_graph(name):
+    module, maps = make(name, dtype=torch.float64)
+    module.eval()
+    compiled = torch.compile(module, backend="aot_eager", fullgraph=True)
+    assert torch.allclose(compiled(*maps), module(*maps), atol=1e-10)
+
+
+@pytest.mark.parametrize("name", COMPARED)
+def test_an_exported_program_needs_torch_alone(name):
+    module, maps = make(name, n=1)
+    program = torch.export.export(module.eval(), tuple(maps))
+    assert not any("dysample" in str(node.target) for node in program.graph.nodes)
+    assert torch.allclose(program.module()(*maps), module(*maps), atol=1e-5)
+
+
+def test_carafe_at_inference_holds_less_than_twice_its_output():
+    module, (x,) = make("carafe", 256, n=1, h=24, w=24)
+    for value in (x, x.contiguous(memory_format=torch.channels_last)):
+        with torch.inference_mode():
+            out = module(value)
+            assert peak_bytes(lambda value=value: module(value)) < 2 * out.nbytes
+
+
+def peak_bytes(call):
+    """Return the most that torch's CPU allocator held during a call, above what it held before."""
+    activity = torch.profiler.ProfilerActivity.CPU
+    with torch.profiler.profile(activities=[activity], profile_memory=True) as profiler:
+        call()
+    held = peak = 0
+    for event in profiler.profiler.kineto_results.events():
+        if event.name() == "[memory]":
+            held += event.nbytes()
+            peak = max(peak, held)
+    assert peak > 0
+    return peak
