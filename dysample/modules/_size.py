@@ -24,7 +24,7 @@ def fit_to_size(out: Tensor, size: tuple[int, int] | None) -> Tensor:
         return out
     height, width = size
     for axis, length in enumerate(size):
-        if not isinstance(length, torch.SymInt):  # a size that varies while torch.export traces
+        if not torch.compiler.is_compiling():  # there, a size that varies is no int
             check_positive(f"size[{axis}]", length)
     if out.shape[2] < height or out.shape[3] < width:
         return F.interpolate(out, size=(height, width), mode="bilinear", align_corners=False)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
-import torch.nn.functional as F
 from torch import nn
 
 from dysample._checks import check_divisible, check_map, check_one_of, check_positive, check_scale
+from dysample.modules._shuffle import pixel_shuffle
 from dysample.modules._size import fit_to_size
 from dysample.ops.point_sample import offset_sample, subpixel_start
 
@@ -91,7 +91,7 @@ class DySample(nn.Module):
     def forward(self, x: Tensor, size: tuple[int, int] | None = None) -> Tensor:
         """Return `x` of `(N, C, H, W)` at `(N, C, sH, sW)`, or at `size`."""
         check_map("x", x, self.in_channels)
-        source = F.pixel_shuffle(x, self.scale) if self.style == "pl" else x
+        source = pixel_shuffle(x, self.scale) if self.style == "pl" else x
         out = offset_sample(
             x,
             self.offset(source),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 from torch import nn
 
 from dysample._checks import check_map, check_positive, check_scale
+from dysample.modules._shuffle import pixel_shuffle
 from dysample.modules._size import fit_to_size
 
 if TYPE_CHECKING:
@@ -36,5 +37,4 @@ class PixelShuffle(nn.Sequential):
     def forward(self, x: Tensor, size: tuple[int, int] | None = None) -> Tensor:
         """Return `x` of `(N, C, H, W)` at `(N, C, sH, sW)`, or at `size`."""
         check_map("x", x, self.in_channels)
-        conv, shuffle = self
-        return fit_to_size(shuffle(conv(x)), size)
+        return fit_to_size(pixel_shuffle(self[0](x), self.scale), size)
