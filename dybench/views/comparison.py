@@ -11,11 +11,8 @@ from rich.text import Text
 
 from dybench.compare import PREDICTED
 from dybench.units import (
-    BYTES,
-    FLOPS,
     MISSING,
     SECONDS,
-    Unit,
     choose_unit,
     format_count,
     format_significant,
@@ -32,18 +29,12 @@ if TYPE_CHECKING:
     from dybench.statistics import Interval
 
 _STYLES = {"SLOWER": "bold red", "FASTER": "green", "UNCLEAR": "yellow", "SAME": ""}
-_LADDERS = {
-    "flops": FLOPS,
-    "peak_memory_bytes": BYTES,
-    PREDICTED: BYTES,
-    "latency_s": SECONDS,
-}
 NAMES = {
     "params": "parameters",
     "params_weights": "weights",
     "flops": "FLOPs",
-    "peak_memory_bytes": "peak memory",
-    PREDICTED: "peak memory predicted for CUDA",
+    "peak_memory_bytes": "peak memory in bytes",
+    PREDICTED: "peak memory in bytes predicted for CUDA",
     "operator_counts": "runs",
     "latency_s": "latency",
     "relative_latency": "relative latency",
@@ -61,23 +52,14 @@ class _Line(NamedTuple):
 
 
 def figures(metric: str, values: Sequence[float | None]) -> list[str]:
-    """`values` of a metric as people read them, all in one unit.
-
-    Where rounding would make two different figures look the same, they are given to the digit.
-    """
-    ladder = _LADDERS.get(metric)
+    """`values` of a metric as people read them: exact ones to the digit, seconds in one unit."""
     if metric == "relative_latency":
         return [MISSING if v is None else f"×{format_significant(v, 3)}" for v in values]
-    if ladder is None:
-        return [format_count(None if v is None else round(v)) for v in values]
-    unit = choose_unit(values, ladder)
-    shown = [MISSING if v is None else _in_unit(v, unit) for v in values]
-    exact = metric != "latency_s" and len(set(shown)) < len(set(values))
-    return (
-        [_in_unit(v, ladder[-1], whole=True) if v is not None else MISSING for v in values]
-        if exact
-        else shown
-    )
+    if metric == "latency_s":
+        unit = choose_unit(values, SECONDS)
+        shown = (MISSING if v is None else format_significant(v / unit.size, 4) for v in values)
+        return [f"{text} {unit.symbol}" for text in shown]
+    return [format_count(None if v is None else round(v)) for v in values]
 
 
 def change_text(ratio: Interval) -> str:
@@ -88,11 +70,17 @@ def change_text(ratio: Interval) -> str:
 
 
 def change_line(change: Change) -> str:
-    """`FLOPs 0.1769 G → 0.1811 G`."""
+    """`FLOPs 176,947,200 → 181,000,000 (+2.3 %)`."""
     old, new = figures(change.metric, [change.old, change.new])
-    name = change.operator or NAMES[change.metric]
-    name = f"{name} runs" if change.operator else name
-    return f"{name} {old} → {new}"
+    name = f"{change.operator} runs" if change.operator else NAMES[change.metric]
+    return f"{name} {old} → {new}{percent_text(change.old, change.new)}"
+
+
+def percent_text(old: float | None, new: float | None) -> str:
+    """` (+2.3 %)`, with as many digits as it takes to see it; empty where there is no ratio."""
+    if not old or new is None:
+        return ""
+    return f" ({100 * (new / old - 1):+.3g} %)"
 
 
 def render_json(comparison: Comparison) -> str:
@@ -148,11 +136,6 @@ def _timing_figures(timing: Timing) -> list[str]:
     metric = "relative_latency" if timing.basis == "relative" else "latency_s"
     texts = figures(metric, [timing.old, timing.new])
     return [f"{text} {timing.to}" if timing.to else text for text in texts]
-
-
-def _in_unit(value: float, unit: Unit, *, whole: bool = False) -> str:
-    number = format_count(round(value)) if whole else format_significant(value / unit.size, 4)
-    return f"{number} {unit.symbol}".strip()
 
 
 def _summary(comparison: Comparison) -> str:

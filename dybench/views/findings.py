@@ -6,7 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from dybench.gate import SEVERITIES
-from dybench.views.comparison import NAMES, change_text, figures
+from dybench.views.comparison import NAMES, change_text, figures, percent_text
 from dybench.views.markdown import escape
 from dybench.views.names import case_name
 
@@ -32,6 +32,8 @@ def line(finding: Finding) -> str:
     elif finding.old is not None or finding.new is not None:
         old, new = figures(finding.metric, [finding.old, finding.new])
         parts[0] += f" {old} → {new}"
+        if finding.interval is None:
+            parts[0] += percent_text(finding.old, finding.new)
     if finding.interval is not None:
         parts.append(change_text(finding.interval))
     if finding.text:

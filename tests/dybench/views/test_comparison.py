@@ -1,0 +1,103 @@
+"""A comparison in a terminal, in a pull request and as JSON."""
+
+import json
+
+import msgspec
+import pytest
+from rich.console import Console
+
+from dybench.case import Case
+from dybench.compare import Comparison, compare_reports
+from dybench.gate import Finding
+from dybench.statistics import Interval
+from dybench.views import comparison as view
+from dybench.views import findings
+from tests.dybench.factories import make_measurement, make_report
+
+CASE = Case(upsampler="dysample", channels=64, height=8, width=9, scale=2)
+
+
+@pytest.fixture
+def compared():
+    a = make_measurement("dysample", ratio=1.0, latency=0.01)
+    b, gone = make_measurement("carafe", ratio=2.0), make_measurement("fade")
+    slow = make_measurement("dysample", ratio=1.25, latency=0.0125, flops=10**9 + 3)
+    new = make_report([slow, b], machine={"fingerprint": "y"})
+    return compare_reports(make_report([a, b, gone], machine={"fingerprint": "x"}), new)
+
+
+def test_json_round_trips(compared):
+    text = view.render_json(compared)
+    assert msgspec.json.decode(text, type=Comparison) == compared
+    assert json.loads(text)["schema"] == "dybench-comparison/1"
+
+
+def test_markdown_is_one_table_with_verdicts(compared):
+    text = view.render_markdown(compared)
+    assert text.startswith("**2 cases compared: 1 SLOWER, 1 SAME, 1 with changed exact figures**")
+    rows = [line for line in text.splitlines() if line.startswith("| ")]
+    assert len(rows) == 4
+    assert "**SLOWER**" in rows[2]
+    assert "+25.0 % (+21.5 to +28.6)" in rows[2]
+    assert "FLOPs 1,000,000,000 → 1,000,000,003 (+3e-07 %)" in rows[2]
+    assert "unchanged" in rows[3]
+    assert "Only in the old report: fade, 256×120×120 ×2 float32 cpu" in text
+    assert "different machines" in text
+
+
+def test_the_terminal_says_the_same(compared):
+    console = Console(width=200, record=True, file=None, force_terminal=False)
+    with console.capture() as captured:
+        view.render(compared, console)
+    text = captured.get()
+    for part in (
+        "SLOWER",
+        "SAME",
+        "+25.0 %",
+        "×1.00 bilinear",
+        "×1.25 bilinear",
+        "Only in the old",
+    ):
+        assert part in text
+
+
+def test_a_finding_is_one_line_that_names_all():
+    finding = Finding(
+        severity="regression",
+        case=CASE,
+        metric="latency_s",
+        old=0.0012,
+        new=0.0014,
+        interval=Interval(1.167, 1.1, 1.25),
+    )
+    assert findings.line(finding) == (
+        "REGRESSION  dysample, 64×8×9 ×2 float32 cpu: latency 1.200 ms → 1.400 ms, "
+        "+16.7 % (+10.0 to +25.0)"
+    )
+    grew = Finding(severity="regression", case=CASE, metric="peak_memory_bytes", old=100, new=104)
+    assert findings.line(grew) == (
+        "REGRESSION  dysample, 64×8×9 ×2 float32 cpu: peak memory in bytes 100 → 104 (+4 %)"
+    )
+
+
+def test_annotations_escape_what_github_would_take_for_its_own():
+    case = msgspec.structs.replace(CASE, upsampler="a.py:Up")
+    finding = Finding(
+        severity="regression", case=case, metric="flops", old=1, new=2, text="50 %\nx"
+    )
+    (command,) = findings.workflow_commands([finding])
+    assert command.startswith("::error title=dybench%3A a.py%3AUp FLOPs::REGRESSION  a.py:Up, ")
+    assert command.endswith("(+100 %25), 50 %25%0Ax")
+    faster = msgspec.structs.replace(finding, severity="improvement")
+    unclear = msgspec.structs.replace(finding, severity="unclear")
+    assert findings.workflow_commands([faster]) == []
+    assert findings.workflow_commands([unclear])[0].startswith("::warning ")
+
+
+def test_the_summary_counts():
+    worse, better = (
+        Finding(severity=severity, case=CASE, metric="flops")
+        for severity in ("regression", "improvement")
+    )
+    assert findings.summary([worse, worse, better], 3) == "3 cases: 2 regressions, 1 improvement"
+    assert findings.summary([], 1) == "1 case: nothing got worse"
