@@ -12,6 +12,7 @@ from torch import nn
 from dysample._checks import check_divisible, check_guide, check_map, check_positive, check_scale
 from dysample.modules._kernels import softmax_taps
 from dysample.modules._size import fit_to_size
+from dysample.ops._implementation import inline
 from dysample.ops.reassemble import reassemble
 
 if TYPE_CHECKING:
@@ -89,7 +90,33 @@ def _norm(channels: int) -> nn.Sequential:
 
 
 def _pooled_conv(channels: int, side: int, out: int) -> nn.Sequential:
-    return nn.Sequential(nn.AdaptiveAvgPool2d(side), nn.Conv2d(channels, out, 1))
+    return nn.Sequential(_Pool(side), nn.Conv2d(channels, out, 1))
+
+
+class _Pool(nn.AdaptiveAvgPool2d):
+    """Adaptive average pooling, `(N, C, H, W)` → `(N, C, side, side)`.
+
+    An exporter to ONNX would fix the bins for the size of its example, so there they stand as
+    products with matrices that are made of the size.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        side = self.output_size
+        if not inline() or not isinstance(side, int):
+            return super().forward(x)
+        rows = _bins(x, x.shape[2], side)
+        columns = _bins(x, x.shape[3], side)
+        return rows @ x @ columns.t()
+
+
+def _bins(like: Tensor, length: int, side: int) -> Tensor:
+    """Return the matrix `(side, length)` that averages the pixels ⌊iL/side⌋ to ⌈(i + 1)L/side⌉."""
+    pixel = torch.arange(length, device=like.device)
+    first = torch.arange(side, device=like.device)[:, None]
+    start = torch.div(first * length, side, rounding_mode="floor")
+    stop = torch.div((first + 1) * length + side - 1, side, rounding_mode="floor")
+    inside = ((pixel >= start) & (pixel < stop)).to(like.dtype)
+    return inside / inside.sum(1, keepdim=True)
 
 
 def _correlate(guide: Tensor, kernels: Tensor) -> Tensor:

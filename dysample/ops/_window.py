@@ -36,7 +36,7 @@ def window_scale(x_name: str, x: Tensor, large_name: str, large: Tensor) -> int:
 def window_side(name: str, channels: int, groups: int) -> int:
     """Return k where `channels` is groups · k² and k is odd, or raise."""
     # Not math.isqrt, which does not compile in torch 2.6; int, for a tracer hands over a tensor.
-    side = round(int(channels // groups) ** 0.5)
+    side: int = round(int(channels // groups) ** 0.5)
     if side % 2 == 0 or groups * side * side != channels:
         raise ValueError(
             f"`{name}` (={channels} channels) must have groups · k² channels, "

@@ -8,6 +8,7 @@ from torch import nn
 
 import dysample
 from dysample import A2U, CARAFE, FADE, SAPAB, SAPAD, SAPAI, FADELite, IndexNet
+from dysample.modules import a2u
 from tests.golden_cases import (
     LAYOUTS,
     check_gradients,
@@ -345,3 +346,24 @@ def peak_bytes(call):
             peak = max(peak, held)
     assert peak > 0
     return peak
+
+
+@pytest.mark.parametrize(("height", "width"), [(12, 6), (4, 10), (7, 23)])
+def test_a2u_pools_the_same_bins_in_an_exported_graph(monkeypatch, height, width):
+    pool = A2U(32).kernel_gen.bconv_U[0]
+    x = torch.randn(2, 3, height, width, dtype=torch.float64)
+    expected = pool(x)
+    monkeypatch.setattr(a2u, "inline", lambda: True)
+    assert torch.allclose(pool(x), expected, atol=1e-12)
+    assert expected.shape == (2, 3, 6, 6)
+
+
+def test_an_exported_a2u_is_right_at_other_sizes():
+    module, maps = make("a2u", n=1)
+    h, w = torch.export.Dim("h", min=2, max=64), torch.export.Dim("w", min=2, max=64)
+    sizes = ({2: h, 3: w}, {2: 2 * h, 3: 2 * w})
+    program = torch.export.export(module.eval(), tuple(maps), dynamic_shapes=sizes)
+    # The exporters bake the bins of this operator in.
+    assert not any("adaptive" in str(node.target) for node in program.graph.nodes)
+    x, guide = torch.randn(1, 32, 7, 9), torch.randn(1, 32, 14, 18)
+    assert torch.allclose(program.module()(x, guide), module(x, guide), atol=1e-5)
