@@ -32,7 +32,7 @@ class Case:
 
 
 CASES = [
-    Case("two images, two groups", (2, 4, 2, 3), 2, 3, 2),
+    Case("two images, two groups", (2, 4, 2, 2), 2, 3, 2),
     Case("channels_last, two groups", (2, 4, 2, 3), 2, 3, 2, LAST, LAST),
     Case("the two laid out differently", (1, 4, 2, 3), 2, 3, 1, LAST),
     Case("the two laid out differently, the other way", (1, 4, 2, 3), 2, 3, 1, "contiguous", LAST),
@@ -107,7 +107,7 @@ def test_affinity_agrees_with_the_definition(case):
     check(call, maps, case.dtype, case.layout)
 
 
-@pytest.mark.parametrize("case", CASES[:2], ids=lambda case: case.why)
+@pytest.mark.parametrize("case", CASES[2:4], ids=lambda case: case.why)
 def test_all_is_written(case, unwritten_memory_is_nan):
     for maps, call in (reassembly(case), likeness(case)):
         check(call, maps, case.dtype, case.layout)
@@ -116,12 +116,13 @@ def test_all_is_written(case, unwritten_memory_is_nan):
 def test_indices_of_64_bits_agree(monkeypatch):
     for module in (fused_reassemble, fused_affinity):
         monkeypatch.setattr(module, "needs_long", lambda *_: True)
-    for maps, call in (reassembly(CASES[1]), likeness(CASES[3])):
-        check(call, maps, torch.float32, CASES[1].layout if "x" in maps else CASES[3].layout)
+    for maps, call in (reassembly(CASES[2]), likeness(CASES[2])):
+        check(call, maps, torch.float32, CASES[2].layout)
 
 
-@pytest.mark.parametrize("layout", LAYOUTS)
-@pytest.mark.parametrize("name", ["op_carafe_1_k3_g2_x3", "op_sapa_qk_1_k3_x3"])
+@pytest.mark.parametrize(
+    ("name", "layout"), [("op_carafe_1_k3_g2_x3", LAST), ("op_sapa_qk_1_k3_x3", "contiguous")]
+)
 def test_gives_the_authors_numbers(name, layout):
     case = load_golden(name)
     maps = [
