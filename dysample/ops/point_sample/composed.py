@@ -8,7 +8,13 @@ import torch
 import torch.nn.functional as F
 
 from dysample.ops._implementation import compute_dtype, memory_format
-from dysample.ops.point_sample.positions import by_pixel, offset_shift, subpixel_start
+from dysample.ops.point_sample.positions import (
+    by_pixel,
+    offset_gradients,
+    offset_positions,
+    offset_shift,
+    subpixel_start,
+)
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -77,6 +83,26 @@ def point_sample_backward(
         if of_positions is not None and of_point is not None:
             of_positions[:, :, :, point] = of_point
     return _like(of_x, x), of_positions, of_weights
+
+
+def offset_sample_backward(
+    gradient: Tensor,
+    x: Tensor,
+    offset: Tensor,
+    scope: Tensor | None,
+    scale: int,
+    groups: int,
+    style: str,
+    needed: list[bool],
+) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
+    """Return the gradients of `x`, `offset` and `scope`, as far as they are `needed`."""
+    positions = offset_positions(x, offset, scope, scale, groups, style)
+    through = [needed[0], needed[1] or needed[2], False]
+    of_x, of_positions, _ = point_sample_backward(gradient, x, positions, None, "border", through)
+    if of_positions is None:
+        return of_x, None, None
+    of_offset, of_scope = offset_gradients(of_positions, offset, scope, scale, groups, style)
+    return of_x, of_offset if needed[1] else None, of_scope if needed[2] else None
 
 
 def _maps(x: Tensor, groups: int, dtype: torch.dtype | None = None) -> Tensor:

@@ -16,19 +16,21 @@ if TYPE_CHECKING:
 IMPLEMENTATIONS = ("auto", "naive", "torch", "gather", "triton")
 
 
-def choose(implementation: str, operator: str, x: Tensor, padding: str = "border") -> str:
-    """Return the implementation to run on `x`: the one asked for, or the best that can.
+def choose(
+    implementation: str, operator: str, x: Tensor, points: int, padding: str = "border"
+) -> str:
+    """Return the implementation for `points` points of `x`: the one asked for, or the best.
 
     Raises:
         ValueError: `implementation` does not exist, or cannot run on `x`.
     """
     if implementation == "auto":
-        if gather_pays(x) and can_run_gather(x, padding) is None:
+        if gather_pays(x) and can_run_gather(x, points, padding) is None:
             return "gather"
         return "torch"
     check_one_of("implementation", implementation, IMPLEMENTATIONS)
     if implementation == "gather":
-        require(implementation, operator, can_run_gather(x, padding))
+        require(implementation, operator, can_run_gather(x, points, padding))
     if implementation == "triton":
         require(implementation, operator, "its kernels read DySample's offsets, not positions")
     return implementation

@@ -14,7 +14,6 @@ from dysample.ops._library import LIBRARY, Context, no_second_derivative, regist
 from dysample.ops._triton import takes_triton
 from dysample.ops.point_sample import composed, fused, gather
 from dysample.ops.point_sample.dispatch import choose
-from dysample.ops.point_sample.positions import offset_gradients, offset_positions
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -40,7 +39,7 @@ LIBRARY.define(
 def _point_sample(
     x: Tensor, positions: Tensor, weights: Tensor | None, padding: str, implementation: str
 ) -> Tensor:
-    if choose(implementation, "point_sample", x, padding) == "gather":
+    if choose(implementation, "point_sample", x, positions.numel() // 2, padding) == "gather":
         return gather.point_sample(x, positions, weights, padding)
     return composed.point_sample(x, positions, weights, padding)
 
@@ -58,8 +57,9 @@ def _point_sample_backward(
     needed: list[bool],
     implementation: str,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    found = composed.point_sample_backward(gradient, x, positions, weights, padding, needed)
-    return _three(x, found)
+    name = choose(implementation, "point_sample", x, positions.numel() // 2, padding)
+    backward = (gather if name == "gather" else composed).point_sample_backward
+    return _three(x, backward(gradient, x, positions, weights, padding, needed))
 
 
 def _point_sample_backward_fake(
@@ -85,7 +85,7 @@ def _offset_sample(
 ) -> Tensor:
     if takes_triton(implementation, "offset_sample", x, offset, scope):
         return fused.offset_sample_fused(x, offset, scope, scale, groups, style)
-    if choose(implementation, "offset_sample", x) == "gather":
+    if choose(implementation, "offset_sample", x, offset.numel() // 2) == "gather":
         return gather.offset_sample(x, offset, scope, scale, groups, style)
     return composed.offset_sample(x, offset, scope, scale, groups, style)
 
@@ -114,15 +114,9 @@ def _offset_sample_backward(
                 gradient, x, offset, scope, scale, groups, style, needed
             ),
         )
-    positions = offset_positions(x, offset, scope, scale, groups, style)
-    of_positions_needed = [needed[0], needed[1] or needed[2], False]
-    of_x, of_positions, _ = composed.point_sample_backward(
-        gradient, x, positions, None, "border", of_positions_needed
-    )
-    if of_positions is None:
-        return _three(x, (of_x, None, None))
-    of_offset, of_scope = offset_gradients(of_positions, offset, scope, scale, groups, style)
-    return _three(x, (of_x, of_offset if needed[1] else None, of_scope if needed[2] else None))
+    name = choose(implementation, "offset_sample", x, offset.numel() // 2)
+    backward = (gather if name == "gather" else composed).offset_sample_backward
+    return _three(x, backward(gradient, x, offset, scope, scale, groups, style, needed))
 
 
 def _offset_sample_backward_fake(

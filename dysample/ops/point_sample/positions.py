@@ -56,7 +56,7 @@ def offset_gradients(
     if style == "lp":
         split = (n, 2, groups, out_height // scale, scale, out_width // scale, scale)
         gradient = gradient.view(split).permute(0, 1, 2, 4, 6, 3, 5)
-    gradient = gradient.reshape(offset.shape)
+    gradient = gradient.reshape(offset.shape).contiguous()
     of_offset = (gradient * _factor(scope, gradient.dtype)).to(offset.dtype)
     if scope is None:
         return of_offset, None

@@ -178,6 +178,24 @@ def test_a_clamped_coordinate_gets_no_gradient(fast):
     torch.testing.assert_close(down, torch.tensor([4.0, 4.0, 0.0, 4.0]))
 
 
+@pytest.mark.parametrize("points", [None, 2])
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_zeros_padding_on_whole_pixels_slopes_to_the_right(layout, points):
+    """SAPA-D starts with every position on a pixel's centre, where two slopes meet."""
+    x = torch.randn(1, 4, 5, 6, dtype=torch.float64).contiguous(memory_format=LAYOUTS[layout])
+    spread = () if points is None else (points,)
+    positions = torch.randint(-2, 8, (1, 2, 2, *spread, 9, 9)).double()
+    tensors = [x, positions, *([] if points is None else [torch.randn(1, 2, points, 9, 9)])]
+    found = values_and_gradients(point_sample, tensors, "gather", padding="zeros")[1]
+    # `F.grid_sample` rounds positions to the grid of −1 to 1 and back: it sees some of these on
+    # the other side of the centre.
+    ahead = values_and_gradients(
+        point_sample, [x, positions + 1e-9, *tensors[2:]], "torch", padding="zeros"
+    )[1]
+    assert ahead[1].abs().max() > 0.1
+    torch.testing.assert_close(found[1], ahead[1], rtol=0, atol=1e-6)
+
+
 @pytest.mark.parametrize("fast", ["naive", *FAST])
 def test_an_empty_batch(fast):
     x, offset = torch.randn(0, 8, 5, 6), torch.randn(0, 32, 5, 6)
@@ -366,4 +384,6 @@ def test_gather_says_why_it_cannot_run():
     with pytest.raises(ValueError, match=r"cannot run point_sample here: .*at least 2 × 2 pixels"):
         point_sample(x, positions, padding="zeros", implementation="gather")
     with pytest.raises(ValueError, match="cannot run point_sample here: it needs a CPU tensor"):
-        choose("gather", "point_sample", x.to("meta"))
+        choose("gather", "point_sample", x.to("meta"), 16)
+    with pytest.raises(ValueError, match="it numbers rows and taps in 32 bits"):
+        choose("gather", "point_sample", x, 2**29)

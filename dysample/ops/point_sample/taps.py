@@ -1,0 +1,79 @@
+"""The four pixels that a bilinear point reads, as numbers of rows, and their shares."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import torch
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+class Taps(NamedTuple):
+    """The taps of points `(N, Ho, Wo, G, P)`.
+
+    `rows` is `(N·Ho·Wo·G·P, 4)`: the pixel above left, its right neighbour, and the two below.
+    The others are `(2, N, Ho, Wo, G, P)`, x and y: how far the point lies from the first of the
+    two pixels, in pixels, and the shares of that pixel and of its neighbour.
+    """
+
+    rows: Tensor
+    distance: Tensor
+    near: Tensor
+    far: Tensor
+
+    def shares(self) -> Tensor:
+        """Return the bilinear share of each tap, `(N·Ho·Wo·G·P, 4)`."""
+        left, upper = self.near.view(2, -1).unbind(0)
+        right, lower = self.far.view(2, -1).unbind(0)
+        shares = torch.empty(self.rows.shape, dtype=left.dtype)
+        pairs = ((upper, left), (upper, right), (lower, left), (lower, right))
+        for tap, (vertical, horizontal) in zip(shares.unbind(1), pairs, strict=True):
+            torch.mul(vertical, horizontal, out=tap)
+        return shares
+
+
+def find_taps(x: Tensor, places: Tensor, groups: int, padding: str) -> Taps:
+    """Return the taps of the points at `places`, `(2, N, Ho, Wo, G, P)`, which is overwritten.
+
+    The first of two pixels is at most the last but one, so its neighbour is always one step away.
+    """
+    height, width = x.shape[2:]
+    # With zeros, a point two pixels outside reads nothing, wherever it lies.
+    margin = 2 if padding == "zeros" else 0
+    _clamp_(places, -margin, width - 1 + margin, height - 1 + margin)
+    first = places.to(torch.int32)
+    _clamp_(first, 0, max(width - 2, 0), max(height - 2, 0))
+    places -= first
+    rows = _four_rows(first, groups, width, height)
+    if padding == "border":
+        return Taps(rows, places, 1 - places, places)
+    near, far = 1 - places.abs(), 1 - (places - 1).abs()
+    return Taps(rows, places, near.clamp_(min=0), far.clamp_(min=0))
+
+
+def _clamp_(places: Tensor, low: int, high_x: int, high_y: int) -> None:
+    if high_x == high_y:
+        places.clamp_(low, high_x)
+    else:
+        places[0].clamp_(low, high_x)
+        places[1].clamp_(low, high_y)
+
+
+def _four_rows(first: Tensor, groups: int, width: int, height: int) -> Tensor:
+    """Return the numbers of the rows of the pixels `first`, which is overwritten, and of three."""
+    _, n, _, out_width, _, points = first.shape
+    column, row = first.unbind(0)
+    number = row.mul_(width * groups).add_(column, alpha=groups)
+    group = torch.arange(groups, dtype=first.dtype).view(-1, 1).expand(out_width, -1, points)
+    number.view(n, -1, out_width * groups * points).add_(group.reshape(-1))
+    if n > 1:
+        image = torch.arange(n, dtype=first.dtype) * (height * width * groups)
+        number.add_(image.view(-1, 1, 1, 1, 1))
+    right, below = (groups if width > 1 else 0), (width * groups if height > 1 else 0)
+    flat = number.view(-1)
+    rows = torch.empty(flat.shape[0], 4, dtype=flat.dtype)
+    for tap, step in zip(rows.unbind(1), (0, right, below, right + below), strict=True):
+        torch.add(flat, step, out=tap)
+    return rows
