@@ -71,6 +71,7 @@ class Gate:
         self._measure, self._fight, self._command = measure, fight, command
         self.cases = 0
         self.report: Report | None = None
+        self.bouts: list[Bout] = []
 
     def run(self) -> list[Finding]:
         """Check against whatever there is to check against.
@@ -140,7 +141,7 @@ class Gate:
             cases = _cases_of(load(Path(baseline)))
         if not cases:
             raise UsageError(NO_UPSAMPLER)
-        bouts = self._fight(cases, timed=only != "exact")
+        bouts = self.bouts = self._fight(cases, timed=only != "exact")
         self.cases = max(self.cases, len(cases))
         if all(bout.foreign for bout in bouts):
             raise DybenchError(

@@ -12,7 +12,6 @@ import math
 import os
 import sys
 from pathlib import Path
-from statistics import median
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -23,6 +22,7 @@ from dybench.case import Case
 from dybench.measure import allocator
 from dybench.measure.output import naive_deviation, probe
 from dybench.measure.timer import Timer, for_device
+from dybench.measure.waiting import UninterruptedTimer
 from dybench.runner import Settings, measure_static
 from dybench.sources import Source, describe, resolve
 from dybench.subject import Subject, build, make_inputs, prepare
@@ -31,9 +31,6 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
 WARM_S = 0.15
-# A neighbour takes the core for some milliseconds at a time. In a median over parts shorter than
-# that, the calls it broke into do not count: on a loaded machine blocks scatter half as much.
-PART_S = {"cpu": 1e-3, "cuda": 10e-3}
 
 
 class Worker:
@@ -45,7 +42,6 @@ class Worker:
         self._source: Source | None = None
         self._subject: Subject | None = None
         self._timer: Timer | None = None
-        self._call_s = 0.0
 
     def answer(self, request: dict[str, Any]) -> dict[str, Any]:
         """Do what `request["do"]` says and return the result."""
@@ -77,28 +73,24 @@ class Worker:
         inputs = make_inputs(case, guided=source.guided, device=device, seed=seed)
         self._case, self._source = case, source
         self._subject = prepare(case, module, inputs)
-        self._timer = for_device(device)
+        alone = device.type == "cpu" and torch.get_num_threads() == 1
+        self._timer = UninterruptedTimer() if alone else for_device(device)
         return {"file": str(_file_of(case, source)), "seconds": self._warm_up()}
 
     def _warm_up(self) -> float:
-        spent, self._call_s = 0.0, 0.0
+        """Call for a while; return the seconds of a call."""
+        spent = call_s = 0.0
         while spent < WARM_S:
-            calls = 1 if not self._call_s else math.ceil(WARM_S / 4 / self._call_s)
+            calls = math.ceil(WARM_S / 4 / call_s) if call_s else 1
             block = self._time(calls)
-            spent, self._call_s = spent + block, max(block / calls, 1e-9)
-        return self._call_s
+            spent, call_s = spent + block, max(block / calls, 1e-9)
+        return call_s
 
     def _time(self, calls: int) -> float:
-        """Seconds that `calls` calls take, by the median of their parts."""
-        subject, timer = self._subject, self._timer
-        if subject is None or timer is None:
+        if self._subject is None or self._timer is None:
             raise RuntimeError("nothing is prepared")
-        timer.time(subject.call, 1)  # the other processes have emptied the caches
-        shortest = PART_S[subject.inputs[0].device.type]
-        part = math.ceil(shortest / self._call_s) if self._call_s else calls
-        part = min(max(part, 1), calls)
-        each = [timer.time(subject.call, part) / part for _ in range(calls // part)]
-        return median(each) * calls
+        self._timer.time(self._subject.call, 1)  # the other processes have emptied the caches
+        return self._timer.time(self._subject.call, calls)
 
     def _exact(self) -> dict[str, Any]:
         if self._subject is None or self._case is None or self._source is None:

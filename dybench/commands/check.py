@@ -88,6 +88,9 @@ def check(
             "--export", metavar="FORMAT FILE", help="Write github, bencher or pytest-benchmark."
         ),
     ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print findings and verdicts as JSON.")] = (
+        False
+    ),
 ) -> None:
     """Fail if an upsampler got slower, fatter or wrong; name it, in one line each.
 
@@ -132,7 +135,7 @@ def check(
     findings = gate.run()
     if export and gate.report is not None:
         _export(gate.report, *export)
-    raise typer.Exit(_conclude(findings, gate.cases, strict=settings.strict))
+    raise typer.Exit(_conclude(findings, gate, strict=settings.strict, as_json=json))
 
 
 def _override(settings: "CheckSettings", changes: dict[str, Any]) -> "CheckSettings":
@@ -211,19 +214,23 @@ def _renderer(dashboard: Dashboard) -> "Callable[[Report], str]":
     return pytest_benchmark.render
 
 
-def _conclude(findings: "list[Finding]", cases: int, *, strict: bool) -> int:
+def _conclude(findings: "list[Finding]", gate: "Gate", *, strict: bool, as_json: bool) -> int:
     """Print what was found, tell GitHub Actions, and return the exit code."""
     from dybench.gate import exit_code, in_order
-    from dybench.views.findings import line, step_summary, summary, workflow_commands
+    from dybench.views import findings as view
 
-    said = in_order(findings)
-    for finding in said:
-        typer.echo(line(finding))
-    typer.echo(summary(said, cases))
+    said, cases = in_order(findings), gate.cases
+    code = exit_code(said, strict=strict)
+    if as_json:
+        sys.stdout.write(view.render_json(said, gate.bouts, cases=cases, code=code))
+    else:
+        for finding in said:
+            typer.echo(view.line(finding))
+        typer.echo(view.summary(said, cases))
     if os.environ.get("GITHUB_ACTIONS") == "true":
-        for command in workflow_commands(said):
-            typer.echo(command)
+        for command in view.workflow_commands(said):
+            typer.echo(command, err=as_json)
         if path := os.environ.get("GITHUB_STEP_SUMMARY"):
             with Path(path).open("a", encoding="utf-8") as file:
-                file.write(step_summary(said, cases))
-    return exit_code(said, strict=strict)
+                file.write(view.step_summary(said, cases))
+    return code

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from dybench.gate import SEVERITIES
 from dybench.views.comparison import NAMES, change_text, figures, percent_text
 from dybench.views.markdown import escape
@@ -13,6 +15,7 @@ from dybench.views.names import case_name
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from dybench.duel import Bout
     from dybench.gate import Finding, Severity
 
 _ANNOTATIONS = {"regression": "error", "unclear": "warning", "warning": "warning"}
@@ -61,6 +64,24 @@ def workflow_commands(findings: Sequence[Finding]) -> list[str]:
         for finding in findings
         if finding.severity in _ANNOTATIONS
     ]
+
+
+def render_json(
+    findings: Sequence[Finding], bouts: Sequence[Bout], *, cases: int, code: int
+) -> str:
+    """The findings, and of what was measured against a revision each verdict and its intervals."""
+    document = {
+        "schema": "dybench-check/1",
+        "exit_code": code,
+        "cases": cases,
+        "findings": findings,
+        "judgements": [
+            {"case": bout.case, "processes": len(bout.rounds.head), "judgement": bout.judgement}
+            for bout in bouts
+            if bout.judgement is not None
+        ],
+    }
+    return msgspec.json.format(msgspec.json.encode(document), indent=1).decode() + "\n"
 
 
 def step_summary(findings: Sequence[Finding], cases: int) -> str:

@@ -103,6 +103,16 @@ def test_what_is_planted_is_caught_and_named(repository, capsys, kind):
         assert any("FLOPs" in line for line in found)
 
 
+def test_json_is_clean(repository, capsys):
+    assert baseline("--update-baseline") == 0
+    plant(repository, "x = self.mix(x)")
+    capsys.readouterr()
+    assert baseline("--json") == 3
+    document = json.loads(capsys.readouterr().out)
+    assert (document["exit_code"], document["cases"]) == (3, 1)
+    assert {f["metric"] for f in document["findings"]} >= {"flops", "operator_counts", "output"}
+
+
 def test_a_larger_temporary_is_caught_by_peak_memory(repository, capsys):
     plant(repository, "big = x.repeat(1, 1, 2, 2); x = big[..., :12, :12]")
     assert baseline("--update-baseline") == 0
