@@ -11,7 +11,6 @@ from dysample.ops._implementation import compute_dtype, memory_format
 from dysample.ops.point_sample.positions import (
     by_pixel,
     offset_gradients,
-    offset_positions,
     offset_shift,
     subpixel_start,
 )
@@ -65,7 +64,10 @@ def point_sample_backward(
     groups = positions.shape[2]
     maps, received = _maps(x, groups), _maps(gradient, groups, compute_dtype(x))
     if weights is None:
-        of_maps, of_positions = _read_backward(received, maps, positions, padding, needed)
+        grid = _grid(positions, x)
+        of_maps, of_positions = _read_backward(received, maps, grid, groups, padding, needed)
+        if of_positions is not None:
+            of_positions = of_positions.to(positions.dtype)
         return _like(of_maps, x), of_positions, None
     of_x: Tensor | None = None
     of_positions = torch.empty_like(positions) if needed[1] else None
@@ -77,7 +79,8 @@ def point_sample_backward(
             read = _read(maps, _grid(where, x), padding)
             of_weights[:, :, point] = (read * received).sum(1).view(weight.shape)
         weighted = received * weight.reshape(-1, 1, *weight.shape[2:])
-        of_maps, of_point = _read_backward(weighted, maps, where, padding, needed)
+        grid = _grid(where, x)
+        of_maps, of_point = _read_backward(weighted, maps, grid, groups, padding, needed)
         if of_maps is not None:
             of_x = of_maps if of_x is None else of_x + of_maps
         if of_positions is not None and of_point is not None:
@@ -96,9 +99,11 @@ def offset_sample_backward(
     needed: list[bool],
 ) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
     """Return the gradients of `x`, `offset` and `scope`, as far as they are `needed`."""
-    positions = offset_positions(x, offset, scope, scale, groups, style)
-    through = [needed[0], needed[1] or needed[2], False]
-    of_x, of_positions, _ = point_sample_backward(gradient, x, positions, None, "border", through)
+    maps, received = _maps(x, groups), _maps(gradient, groups, compute_dtype(x))
+    grid = _offset_grid(x, offset, scope, scale, groups, style)
+    through = [needed[0], needed[1] or needed[2]]
+    of_maps, of_positions = _read_backward(received, maps, grid, groups, "border", through)
+    of_x = _like(of_maps, x)
     if of_positions is None:
         return of_x, None, None
     of_offset, of_scope = offset_gradients(of_positions, offset, scope, scale, groups, style)
@@ -168,22 +173,18 @@ def _read(maps: Tensor, grid: Tensor, padding: str) -> Tensor:
 
 
 def _read_backward(
-    gradient: Tensor, maps: Tensor, positions: Tensor, padding: str, needed: list[bool]
+    gradient: Tensor, maps: Tensor, grid: Tensor, groups: int, padding: str, needed: list[bool]
 ) -> tuple[Tensor | None, Tensor | None]:
-    """Return the gradients of `maps` and of `positions`."""
+    """Return the gradients of `maps`, and of the positions `(N, 2, G, Ho, Wo)` behind `grid`."""
+    if not any(needed[:2]):
+        return None, None
     of_maps, of_grid = torch.ops.aten.grid_sampler_2d_backward(
-        gradient,
-        maps,
-        _grid(positions, maps),
-        0,
-        _PADDING_MODES[padding],
-        False,
-        needed[:2],
+        gradient, maps, grid, 0, _PADDING_MODES[padding], False, needed[:2]
     )
     if not needed[1]:
         return of_maps, None
-    height, width = maps.shape[2:]
-    of_grid = of_grid * of_grid.new_tensor((2 / width, 2 / height))
-    n, _, groups, out_height, out_width = positions.shape
-    of_positions = of_grid.view(n, groups, out_height, out_width, 2).movedim(-1, 1)
-    return (of_maps if needed[0] else None), of_positions.to(positions.dtype)
+    images, (height, width) = maps.shape[0] // groups, maps.shape[2:]
+    of_positions = of_grid.view(images, groups, *grid.shape[1:]).permute(0, 4, 1, 2, 3)
+    of_positions[:, 0].mul_(2 / width)
+    of_positions[:, 1].mul_(2 / height)
+    return (of_maps if needed[0] else None), of_positions

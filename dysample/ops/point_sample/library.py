@@ -13,7 +13,7 @@ from dysample.ops._implementation import memory_format
 from dysample.ops._library import LIBRARY, Context, no_second_derivative, register, save_nothing
 from dysample.ops._triton import takes_triton
 from dysample.ops.point_sample import composed, fused, gather
-from dysample.ops.point_sample.dispatch import choose
+from dysample.ops.point_sample.dispatch import Reading, choose
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -39,7 +39,8 @@ LIBRARY.define(
 def _point_sample(
     x: Tensor, positions: Tensor, weights: Tensor | None, padding: str, implementation: str
 ) -> Tensor:
-    if choose(implementation, "point_sample", x, positions.numel() // 2, padding) == "gather":
+    reading = _reading(positions, padding, backward=False)
+    if choose(implementation, "point_sample", x, reading) == "gather":
         return gather.point_sample(x, positions, weights, padding)
     return composed.point_sample(x, positions, weights, padding)
 
@@ -57,7 +58,7 @@ def _point_sample_backward(
     needed: list[bool],
     implementation: str,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    name = choose(implementation, "point_sample", x, positions.numel() // 2, padding)
+    name = choose(implementation, "point_sample", x, _reading(positions, padding, backward=True))
     backward = (gather if name == "gather" else composed).point_sample_backward
     return _three(x, backward(gradient, x, positions, weights, padding, needed))
 
@@ -85,7 +86,8 @@ def _offset_sample(
 ) -> Tensor:
     if takes_triton(implementation, "offset_sample", x, offset, scope):
         return fused.offset_sample_fused(x, offset, scope, scale, groups, style)
-    if choose(implementation, "offset_sample", x, offset.numel() // 2) == "gather":
+    reading = Reading(groups, offset.numel() // (2 * groups))
+    if choose(implementation, "offset_sample", x, reading) == "gather":
         return gather.offset_sample(x, offset, scope, scale, groups, style)
     return composed.offset_sample(x, offset, scope, scale, groups, style)
 
@@ -114,7 +116,8 @@ def _offset_sample_backward(
                 gradient, x, offset, scope, scale, groups, style, needed
             ),
         )
-    name = choose(implementation, "offset_sample", x, offset.numel() // 2)
+    reading = Reading(groups, offset.numel() // (2 * groups), backward=True)
+    name = choose(implementation, "offset_sample", x, reading)
     backward = (gather if name == "gather" else composed).offset_sample_backward
     return _three(x, backward(gradient, x, offset, scope, scale, groups, style, needed))
 
@@ -133,6 +136,13 @@ def _offset_sample_backward_fake(
     return _gradients_fake((x, offset, scope), needed)
 
 
+def _reading(positions: Tensor, padding: str, *, backward: bool) -> Reading:
+    n, _, groups = positions.shape[:3]
+    points = 1 if positions.dim() == 5 else positions.shape[3]
+    pixels = n * positions.shape[-2] * positions.shape[-1]
+    return Reading(groups, pixels, points, padding, backward)
+
+
 def _empty(x: Tensor, height: int, width: int) -> Tensor:
     shape = (x.shape[0], x.shape[1], height, width)
     return torch.empty(shape, dtype=x.dtype, device=x.device, memory_format=memory_format(x))
@@ -142,8 +152,12 @@ def _three(
     x: Tensor, found: tuple[Tensor | None, Tensor | None, Tensor | None]
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Return gradients in the form an operator can: an empty tensor stands for none."""
-    first, second, third = (x.new_empty(0) if item is None else item for item in found)
-    return first, second, third
+    first, second, third = found
+    return (
+        x.new_empty(0) if first is None else first,
+        x.new_empty(0) if second is None else second.contiguous(),
+        x.new_empty(0) if third is None else third.contiguous(),
+    )
 
 
 def _gradients_fake(

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from torch.library import opcheck
 
 from dysample.ops import implementation, offset_sample, point_sample
-from dysample.ops.point_sample.dispatch import choose
+from dysample.ops.point_sample.dispatch import Reading, choose
 from tests.golden_cases import LAYOUTS
 
 # Rounding of the result to its dtype, for maps of order 1 of which at most 4 × 3 taps are summed;
@@ -127,6 +127,31 @@ def test_only_the_gradients_asked_for(layout, fast):
         cotangent = torch.randn(out.shape, generator=torch.Generator().manual_seed(1))
         (out * cotangent.to(out.dtype)).sum().backward()
         torch.testing.assert_close(leaves[asked].grad, everything[asked], rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("fast", FAST)
+@pytest.mark.parametrize("asked", range(3))
+def test_only_the_gradients_of_weighted_points_asked_for(asked, fast):
+    tensors = [torch.randn(1, 8, 5, 6), torch.rand(1, 2, 2, 3, 4, 4) * 6]
+    tensors += [torch.randn(1, 2, 3, 4, 4)]
+    everything = values_and_gradients(point_sample, tensors, fast, padding="zeros")[1]
+    tensors[asked].requires_grad_()
+    out = point_sample(*tensors, padding="zeros", implementation=fast)
+    out.backward(torch.randn(out.shape, generator=torch.Generator().manual_seed(1)))
+    torch.testing.assert_close(tensors[asked].grad, everything[asked])
+
+
+def test_what_runs_by_itself():
+    x = torch.zeros(1, 128, 6, 6)
+    rows = x.contiguous(memory_format=torch.channels_last)
+    one, many = Reading(4, 144), Reading(4, 144, points=9, padding="zeros")
+    assert choose("auto", "point_sample", x, one) == "torch"
+    assert choose("auto", "point_sample", rows, one) == "gather"
+    assert choose("auto", "point_sample", x, many) == "gather"
+    assert choose("auto", "point_sample", rows, one._replace(backward=True)) == "gather"
+    assert choose("auto", "point_sample", rows, Reading(8, 144, backward=True)) == "torch"
+    assert choose("auto", "point_sample", rows.to("meta"), one) == "torch"
+    assert choose("auto", "point_sample", rows[:, :, :1], many) == "torch"
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
@@ -384,6 +409,6 @@ def test_gather_says_why_it_cannot_run():
     with pytest.raises(ValueError, match=r"cannot run point_sample here: .*at least 2 × 2 pixels"):
         point_sample(x, positions, padding="zeros", implementation="gather")
     with pytest.raises(ValueError, match="cannot run point_sample here: it needs a CPU tensor"):
-        choose("gather", "point_sample", x.to("meta"), 16)
+        choose("gather", "point_sample", x.to("meta"), Reading(2, 16))
     with pytest.raises(ValueError, match="it numbers rows and taps in 32 bits"):
-        choose("gather", "point_sample", x, 2**29)
+        choose("gather", "point_sample", x, Reading(2, 2**28))
