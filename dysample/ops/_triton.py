@@ -45,7 +45,7 @@ def can_run_triton(*maps: Tensor | None) -> Reason:
         if item.device != given[0].device:
             return f"the tensors are on {given[0].device} and {item.device}"
     if not _installed():
-        return 'it needs triton; install "dybench[triton]"'
+        return "it needs triton, which is not installed: pip install 'dybench[triton]'"
     return _unfit(given[0].device)
 
 

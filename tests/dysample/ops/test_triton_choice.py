@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -13,6 +14,8 @@ from dysample.ops._triton import can_run_triton, channels_a_program, map_tile, w
 from tests.triton_device import INTERPRETED
 
 pytestmark = pytest.mark.skipif(INTERPRETED, reason="about a process that does not interpret")
+
+ROOT = Path(__file__).parents[3]
 
 
 def sample(x: torch.Tensor, name: str | None) -> torch.Tensor:
@@ -51,7 +54,8 @@ def test_each_operator_names_itself():
 
 def test_names_the_extra_to_install(monkeypatch):
     monkeypatch.setattr(_triton, "_installed", lambda: False)
-    assert can_run_triton(torch.zeros(1)) == 'it needs triton; install "dybench[triton]"'
+    reason = "it needs triton, which is not installed: pip install 'dybench[triton]'"
+    assert can_run_triton(torch.zeros(1)) == reason
     assert sample(torch.zeros(1, 2, 3, 3), None).shape == (1, 2, 6, 6)
 
 
@@ -74,8 +78,9 @@ DySample(8)(torch.zeros(1, 8, 2, 2)).sum().backward()
 print("triton" in sys.modules)
 """
     told = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False
     )
+    assert told.returncode == 0, told.stderr
     assert told.stdout.strip() == expected
 
 
