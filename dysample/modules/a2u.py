@@ -124,6 +124,8 @@ def _correlate(guide: Tensor, kernels: Tensor) -> Tensor:
 
     `guide` is `(N, C, 2H, 2W)`, `kernels` `(N, 1, 6, 6)`; the result is `(N, C, H, W)`.
     """
+    if torch.compiler.is_compiling():  # the loop below would be compiled anew for every batch size
+        return _correlate_taps(guide, kernels)
     # One depthwise convolution an image: neither a batch as groups nor channels as a batch is as
     # fast, or as lean, in both layouts.
     n, channels = guide.shape[:2]
@@ -138,3 +140,15 @@ def _correlate(guide: Tensor, kernels: Tensor) -> Tensor:
         for i in range(n)
     ]
     return torch.cat(images) if images else guide[:, :, ::2, ::2]
+
+
+def _correlate_taps(guide: Tensor, kernels: Tensor) -> Tensor:
+    """Return what `_correlate` does, as a sum of shifted products."""
+    height, width = guide.shape[2], guide.shape[3]
+    padded = F.pad(guide, (2, 2, 2, 2))
+    out = torch.zeros_like(guide[:, :, ::2, ::2])
+    for u in range(_ENCODE_KERNEL):
+        for v in range(_ENCODE_KERNEL):
+            shifted = padded[:, :, u : u + height - 1 : 2, v : v + width - 1 : 2]
+            out = out + shifted * kernels[:, :, u, v, None, None]
+    return out
