@@ -22,6 +22,10 @@ def fit_to_size(out: Tensor, size: tuple[int, int] | None) -> Tensor:
     """
     if size is None:
         return out
+    if not isinstance(size, (tuple, list)):
+        raise TypeError(f"`size` (={size!r}) must be (height, width)")
+    if len(size) != 2:
+        raise ValueError(f"`size` (={tuple(size)}) must be (height, width)")
     height, width = size
     for axis, length in enumerate(size):
         if not torch.compiler.is_compiling():  # there, a size that varies is no int

@@ -35,4 +35,4 @@ class Deconv(nn.ConvTranspose2d):
     ) -> Tensor:
         """Return `x` of `(N, C, H, W)` at `(N, C, 2H, 2W)`, or at `size`."""
         check_map("x", x, self.in_channels)
-        return fit_to_size(super().forward(x), size)
+        return fit_to_size(super().forward(x).to(x.dtype), size)

@@ -37,4 +37,4 @@ class PixelShuffle(nn.Sequential):
     def forward(self, x: Tensor, size: tuple[int, int] | None = None) -> Tensor:
         """Return `x` of `(N, C, H, W)` at `(N, C, sH, sW)`, or at `size`."""
         check_map("x", x, self.in_channels)
-        return fit_to_size(pixel_shuffle(self[0](x), self.scale), size)
+        return fit_to_size(pixel_shuffle(self[0](x), self.scale).to(x.dtype), size)
