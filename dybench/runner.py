@@ -10,7 +10,7 @@ import msgspec
 import torch
 
 from dybench import machine
-from dybench.measure import allocator, flops, latency, memory, parameters, timer
+from dybench.measure import allocator, flops, latency, memory, operators, parameters, timer
 from dybench.measure.latency import Contestant, Pace
 from dybench.result import Measurement, Report
 from dybench.sources import Source, describe, resolve
@@ -291,7 +291,7 @@ def _measured(
         flops=counted.total,
         flops_by_operator=counted.by_operator,
         flops_unsupported=counted.unsupported,
-        operator_counts=counted.operator_counts,
+        operator_counts=operators.count(subject.call),
         peak_memory_bytes=peak.peak,
         peak_memory_kind=peak.kind,
         peak_memory_total_bytes=peak.total,
