@@ -1,0 +1,210 @@
+"""How well `dybench check --against` does: `python -m dybench.study`, re-runnable and resumable.
+
+In a temporary clone of the repository, head is base again (how often does it cry wolf?), or base
+with a slowdown of known size in DySample (how often does it see it?), on an idle machine and
+beside a busy process; and base with one allocation, convolution or product more. Each trial is
+saved when it is done, and trials that are in the file already are not repeated.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import msgspec
+import typer
+
+from dybench import planting
+from dybench.errors import DybenchError
+from dybench.files import replace
+from dybench.statistics import Interval
+from dybench.views.study import render
+from dybench.worktree import root_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+Condition = Literal["idle", "busy"]
+CONDITIONS: tuple[Condition, ...] = ("idle", "busy")
+SLOWDOWNS = (0.05, 0.10, 0.20)
+UPSAMPLER, CHANNELS, SIDE = "dysample", 64, 64
+BUDGET = "60s"
+
+
+class Setting(msgspec.Struct, frozen=True, order=True):
+    """What a trial is of; `number` tells repetitions apart."""
+
+    condition: Condition
+    kind: Literal["same", "slower", "allocation", "convolution", "product"]
+    slowdown: float
+    number: int
+
+
+class Trial(msgspec.Struct, frozen=True, kw_only=True):
+    """One check and what came of it. `planted` is the slowdown as calibrated."""
+
+    setting: Setting
+    planted: float
+    exit_code: int
+    seconds: float
+    regressions: int
+    exact_regressions: int
+    verdict: str = ""
+    ratio: Interval | None = None
+    control: Interval | None = None
+    scatter: float | None = None
+    processes: int = 0
+
+
+class Study(msgspec.Struct, kw_only=True):
+    """All trials so far."""
+
+    schema: str = "dybench-study/1"
+    upsampler: str = UPSAMPLER
+    channels: int = CHANNELS
+    side: int = SIDE
+    machine: dict[str, Any] = {}
+    trials: list[Trial] = []
+
+
+def settings(trials: int) -> Iterator[Setting]:
+    """The whole study, in an order that leaves a part of it useful."""
+    for condition in CONDITIONS:
+        for kind in planting.EXACT:
+            yield Setting(condition, kind, 0.0, 0)  # type: ignore[arg-type]
+        for number in range(trials):
+            yield Setting(condition, "same", 0.0, number)
+            for slowdown in SLOWDOWNS:
+                yield Setting(condition, "slower", slowdown, number)
+
+
+def main(
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="FILE")] = Path(
+        "results/check-study.json"
+    ),
+    trials: Annotated[int, typer.Option(min=1, help="Repetitions of each setting.")] = 20,
+    limit: Annotated[int | None, typer.Option(min=0, help="Stop after so many trials.")] = None,
+    only: Annotated[str | None, typer.Option(metavar="idle|busy", help="One condition.")] = None,
+) -> None:
+    """Run what is missing of the study, save each trial, and write the table beside FILE."""
+    study = load(output)
+    done = {trial.setting for trial in study.trials}
+    missing = [
+        setting
+        for setting in settings(trials)
+        if setting not in done and only in (None, setting.condition)
+    ]
+    with tempfile.TemporaryDirectory(prefix="dybench-study-") as folder:
+        clone = Path(folder) / "clone"
+        base = planting.clone(root_of(Path.cwd()), clone)
+        work = _calibrated() if missing[:limit] else {}
+        for setting in missing[:limit]:
+            _tell(f"{setting.condition}, {setting.kind} {setting.slowdown:.0%}, {setting.number}")
+            study.trials.append(_run(setting, clone, base, work))
+            save(study, output)
+    save(study, output)
+    typer.echo(render(study))
+
+
+def load(path: Path) -> Study:
+    """The study so far; a new one where there is no file.
+
+    Raises:
+        DybenchError: if the file is of something else.
+    """
+    from dybench import machine
+
+    if not path.exists():
+        return Study(machine=machine.describe())
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Study)
+    except msgspec.MsgspecError as error:
+        raise DybenchError(f"{path} is no study: {error}") from error
+
+
+def save(study: Study, path: Path) -> None:
+    """Write the trials, and the table beside them."""
+    text = msgspec.json.format(msgspec.json.encode(study), indent=1) + b"\n"
+    replace(path, text)
+    replace(path.with_suffix(".md"), render(study).encode())
+
+
+def _calibrated() -> dict[float, tuple[int, float]]:
+    found = {share: planting.calibrate(CHANNELS, SIDE, share) for share in SLOWDOWNS}
+    for share, (work, measured) in found.items():
+        _tell(f"{share:.0%} is planted as {work} values, {measured:.1%} of a call's time")
+    return found
+
+
+def _run(setting: Setting, clone: Path, base: str, work: dict[float, tuple[int, float]]) -> Trial:
+    planted = 0.0
+    if setting.kind == "same":
+        text = ""
+    elif setting.kind == "slower":
+        values, planted = work[setting.slowdown]
+        text = planting.slowdown(values)
+    else:
+        text = planting.exact(setting.kind)
+    planting.plant(clone, base, text)
+    busy = planting.neighbour() if setting.condition == "busy" else None
+    try:
+        return _check(setting, clone, base, planted)
+    finally:
+        if busy is not None:
+            busy.kill()
+            busy.wait()
+
+
+def _check(setting: Setting, clone: Path, base: str, planted: float) -> Trial:
+    """Run the command as CI would, from the clone's own code."""
+    words = ["check", "--against", base, "-u", UPSAMPLER, "--channels", str(CHANNELS)]
+    words += ["--size", str(SIDE), "--budget", BUDGET, "--json"]
+    if setting.kind == "slower":
+        words += ["--only", "latency"]  # the planted work is an operator more, which is exact
+    elif setting.kind != "same":
+        words += ["--only", "exact"]
+    started = time.monotonic()
+    done = subprocess.run(  # noqa: S603 - our own interpreter, no shell
+        [sys.executable, "-m", "dybench", *words],
+        cwd=clone,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    seconds = time.monotonic() - started
+    if done.returncode not in (0, 3, 4):
+        raise DybenchError(f"check failed: {done.stderr.strip().splitlines()[-1:]}")
+    document = json.loads(done.stdout)
+    worse = [f["metric"] for f in document["findings"] if f["severity"] == "regression"]
+    trial = Trial(
+        setting=setting,
+        planted=planted,
+        exit_code=done.returncode,
+        seconds=seconds,
+        regressions=len(worse),
+        exact_regressions=sum(metric != "latency_s" for metric in worse),
+    )
+    for entry in document["judgements"]:
+        judged = entry["judgement"]
+        trial = msgspec.structs.replace(
+            trial,
+            verdict=judged["verdict"],
+            ratio=msgspec.convert(judged["ratio"], Interval),
+            control=msgspec.convert(judged["control"], Interval),
+            scatter=judged["scatter"],
+            processes=entry["processes"],
+        )
+    return trial
+
+
+def _tell(text: str) -> None:
+    typer.echo(f"study: {text}", err=True)
+
+
+if __name__ == "__main__":
+    typer.run(main)
