@@ -14,14 +14,18 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from statistics import median
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
 import typer
 
 from dybench import planting
+from dybench.compare import compare_reports
 from dybench.errors import DybenchError
 from dybench.files import replace
+from dybench.result import Report
+from dybench.result import load as load_report
 from dybench.statistics import Interval
 from dybench.views.study import render
 from dybench.worktree import root_of
@@ -61,6 +65,15 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True):
     processes: int = 0
 
 
+class Repeat(msgspec.Struct, frozen=True, kw_only=True):
+    """The default run, twice: how far the relative latencies of its rows lie apart."""
+
+    rows: int
+    median: float
+    largest: float
+    seconds: float
+
+
 class Study(msgspec.Struct, kw_only=True):
     """All trials so far."""
 
@@ -70,6 +83,7 @@ class Study(msgspec.Struct, kw_only=True):
     side: int = SIDE
     machine: dict[str, Any] = {}
     trials: list[Trial] = []
+    repeat: Repeat | None = None
 
 
 def settings(trials: int) -> Iterator[Setting]:
@@ -107,6 +121,9 @@ def main(
             _tell(f"{setting.condition}, {setting.kind} {setting.slowdown:.0%}, {setting.number}")
             study.trials.append(_run(setting, clone, base, work))
             save(study, output)
+        if study.repeat is None and limit is None:
+            _tell("the default run, twice")
+            study.repeat = _repeat(clone, base)
     save(study, output)
     typer.echo(render(study))
 
@@ -202,9 +219,35 @@ def _check(setting: Setting, clone: Path, base: str, planted: float) -> Trial:
     return trial
 
 
+def _repeat(clone: Path, base: str) -> Repeat:
+    planting.plant(clone, base, "")
+    started = time.monotonic()
+    reports = []
+    for name in ("first.json", "second.json"):
+        words = ["run", "--channels", "256", "--scale", "2", "-o", name]
+        subprocess.run(  # noqa: S603 - our own interpreter, no shell
+            [sys.executable, "-m", "dybench", *words], cwd=clone, capture_output=True, check=True
+        )
+        reports.append(load_report(clone / name))
+    first, second = reports
+    return repeat_of(first, second, seconds=time.monotonic() - started)
+
+
+def repeat_of(first: Report, second: Report, seconds: float) -> Repeat:
+    """How far the relative latencies of two runs lie apart; the reference's own row is left out."""
+    comparison = compare_reports(first, second)
+    apart = [abs(row.relative.ratio.estimate - 1) for row in comparison.rows if row.relative]
+    if not apart:
+        raise DybenchError("the two runs have no relative latency in common")
+    return Repeat(rows=len(apart), median=median(apart), largest=max(apart), seconds=seconds)
+
+
 def _tell(text: str) -> None:
     typer.echo(f"study: {text}", err=True)
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    try:
+        typer.run(main)
+    except DybenchError as error:
+        sys.exit(f"study: {error}")

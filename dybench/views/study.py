@@ -28,7 +28,14 @@ def render(study: Study) -> str:
     cell = f"{study.channels}×{study.side}×{study.side} ×2 float32"
     made = f"`python -m dybench.study`: {study.upsampler}, {cell}, {_machine(study)}."
     table = pipe_table(list(HEADER), rows, words=("machine", "planted"))
-    return f"{made}\n\n{table}\n"
+    parts = [made, table]
+    if (repeat := study.repeat) is not None:
+        apart = f"{repeat.median:.1%} in the median of {repeat.rows} rows, {repeat.largest:.1%}"
+        parts.append(
+            "`dybench run --channels 256 --scale 2` twice: "
+            f"relative latencies differ by {apart} at most."
+        )
+    return "\n\n".join(parts) + "\n"
 
 
 def _planted(trial: Trial) -> str:
