@@ -27,18 +27,25 @@ def point_sample(x: Tensor, positions: Tensor, weights: Tensor | None, padding: 
     group = torch.arange(groups, device=x.device).view(-1, 1, 1, 1)
     px, py = positions.to(pixels.dtype).unbind(1)
     if padding == "border":
-        px, py = px.clamp(0, width - 1), py.clamp(0, height - 1)
+        px, py = _clamped(px, width), _clamped(py, height)
+    across, down = px - px.floor(), py - py.floor()
     out = pixels.new_zeros(n, groups, points, out_height, out_width, channels // groups)
     for dy in (0, 1):
         for dx in (0, 1):
             tx, ty = px.floor().long() + dx, py.floor().long() + dy
             inside = (tx >= 0) & (tx < width) & (ty >= 0) & (ty < height)
             tap = pixels[image, group, :, ty.clamp(0, height - 1), tx.clamp(0, width - 1)]
-            share = (1 - (px - tx).abs()) * (1 - (py - ty).abs()) * inside
+            share = (across if dx else 1 - across) * (down if dy else 1 - down) * inside
             out = out + tap * share.unsqueeze(-1)
     out = (out * weights.to(out.dtype).unsqueeze(-1)).sum(2)
     out = out.movedim(-1, 2).reshape(n, channels, out_height, out_width).to(x.dtype)
     return out.contiguous(memory_format=memory_format(x))
+
+
+def _clamped(position: Tensor, length: int) -> Tensor:
+    """Clamp to the map; a position at or beyond the centre of a border pixel has no gradient."""
+    free = (position > 0) & (position < length - 1)
+    return torch.where(free, position, position.detach().clamp(0, length - 1))
 
 
 def offset_sample(

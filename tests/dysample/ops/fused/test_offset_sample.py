@@ -161,6 +161,15 @@ def test_reads_no_pixel_off_the_map(value):
     torch.testing.assert_close(out, expected[..., None, None].expand_as(out), rtol=0, atol=0)
 
 
+def test_takes_the_slope_to_the_right_where_a_position_is_a_pixel():
+    # As fresh weights and an odd scale have it: the middle sub-pixel is the pixel.
+    case = Case("zero offsets", (1, 2, 3, 4), 3, 1)
+    maps = inputs(case)
+    with torch.no_grad():
+        maps[1].zero_()
+    check(case, maps)
+
+
 def test_keeps_sub_pixel_precision_at_a_width_of_1920():
     # Absolute positions in float32 are multiples of 1/8192 there, half of which times the slope
     # of this map is 1e-4 and more.
