@@ -11,7 +11,7 @@ from dybench import parsing
 from dybench.baseline import TOLERANCES, Measured, check_baseline
 from dybench.compare import Comparison, compare_reports
 from dybench.errors import DybenchError, UsageError
-from dybench.gate import Finding, judge_bouts
+from dybench.gate import Finding, judge_bouts, judge_outputs
 from dybench.result import Report, load
 
 if TYPE_CHECKING:
@@ -40,11 +40,12 @@ class Fight(Protocol):
 
 
 class Update(NamedTuple):
-    """A baseline that was written, and how it differs from the one before."""
+    """A baseline that was written, and how it and its outputs differ from the one before."""
 
     path: Path
     cases: int
     comparison: Comparison | None
+    outputs: list[Finding]
 
 
 class Gate:
@@ -106,11 +107,13 @@ class Gate:
         cases = self._configured() or _cases_of(old)
         if not cases:
             raise UsageError(NO_UPSAMPLER)
-        new = self._measure(cases, old).report
-        thresholds = self._settings.thresholds()
-        comparison = compare_reports(old, new, thresholds) if old is not None else None
+        new, naive = self._measure(cases, old)
+        comparison, outputs = None, []
+        if old is not None:
+            comparison = compare_reports(old, new, self._settings.thresholds())
+            outputs = judge_outputs(old, new, naive, TOLERANCES)
         new.save_over(path)
-        return Update(path, len(cases), comparison)
+        return Update(path, len(cases), comparison, outputs)
 
     def _against_baseline(self, path: Path) -> list[Finding]:
         old = load(path)
@@ -120,6 +123,8 @@ class Gate:
             cases = [case for case in cases if case.upsampler in wanted]
         if not cases:
             raise DybenchError(f"nothing to compare: {path} has none of the cases asked for")
+        for device in {case.device for case in cases}:
+            parsing.device(f"device of {path}", device)
 
         def measure(some: Sequence[Case]) -> Measured:
             return self._measure(some, old)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import time
+from statistics import median
 from typing import TYPE_CHECKING
 
 from dybench.errors import DybenchError
@@ -109,7 +110,8 @@ def _share(module: object, x: object, work: int, seconds: float) -> float:
     """Processor time of the planted work over that of the call, taken in turns."""
     import torch
 
-    own = extra = 0.0
+    own: list[float] = []
+    extra: list[float] = []
     until = time.monotonic() + seconds
     with torch.inference_mode():
         result = module(x)  # type: ignore[operator]
@@ -118,10 +120,11 @@ def _share(module: object, x: object, work: int, seconds: float) -> float:
             result = module(x)  # type: ignore[operator]
             middle = time.thread_time()
             result.view(-1)[:work].exp()
-            own, extra = own + middle - start, extra + time.thread_time() - middle
-    if own <= 0:
+            own.append(middle - start)
+            extra.append(time.thread_time() - middle)
+    if not own or median(own) <= 0:
         raise DybenchError("the processor time of this thread cannot be read")
-    return extra / own
+    return median(extra) / median(own)
 
 
 def neighbour() -> subprocess.Popen[bytes]:

@@ -72,6 +72,13 @@ def test_a_baseline_without_the_cases_asked_for(baseline):
         gate(FakeRunner(), empty).run()
 
 
+def test_a_baseline_of_a_device_that_is_not_here(tmp_path):
+    path = tmp_path / "cuda.json"
+    make_report([make_measurement("a", device="cuda:9")]).save_new(path)
+    with pytest.raises(UsageError, match=r"device of .*this machine has"):
+        gate(FakeRunner(), path).run()
+
+
 def test_only_the_named_upsamplers_are_measured_and_the_others_are_not_missed(baseline):
     runner = FakeRunner()
     check = gate(runner, baseline, narrowed=True, upsamplers=["b"])

@@ -85,7 +85,9 @@ def test_an_accepted_change_is_shown_recorded_and_quiet_afterwards(repository, c
     assert baseline() == 3
     capsys.readouterr()
     assert baseline("--update-baseline") == 0
-    assert "FLOPs 9,216 → 18,432 (+100 %)" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert "FLOPs 9,216 → 18,432 (+100 %)" in shown
+    assert "ACCEPTED  up.py:Up, 8×12×12 ×2 float32 cpu: output off by" in shown
     assert baseline() == 0
 
 
