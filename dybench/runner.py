@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 import msgspec
 import torch
 
-from dybench import machine
+from dybench import machine, runtimes
 from dybench.measure import allocator, flops, latency, memory, operators, parameters, timer
 from dybench.measure.latency import Contestant, Pace
 from dybench.result import Measurement, Report
@@ -77,10 +77,12 @@ def run(
         watch: called with the progress, often.
 
     Raises:
-        UsageError: if an upsampler cannot be found; nothing was measured then.
+        UsageError: if an upsampler or a runtime cannot be found; nothing was measured then.
         KeyboardInterrupt: after saving what was measured so far.
     """
     sources = {name: resolve(name) for name in dict.fromkeys(case.upsampler for case in cases)}
+    for runtime in dict.fromkeys(case.runtime for case in cases):
+        runtimes.require(runtime)
     walk = _Walk(sources, settings, command, save, watch, _grouped(cases))
     try:
         walk.go()
@@ -247,6 +249,7 @@ def measure_static(
     """
     row = Measurement(case=case, guided=source.guided)
     try:
+        runtimes.check(case)
         predicted, weights_bytes = _predict(case, source)
     except ValueError as error:
         return msgspec.structs.replace(row, status="skipped", reason=str(error)), None
@@ -266,6 +269,8 @@ def measure_static(
             )
         subject = prepare(case, module, shared[source.guided])
         return _measured(row, subject, settings, predicted), subject
+    except runtimes.CannotRunError as error:
+        return msgspec.structs.replace(row, status="skipped", reason=str(error)), None
     except Exception as error:  # noqa: BLE001
         return _failed(row, error), None
 
@@ -280,10 +285,13 @@ def _measured(
         reason = f"one call took {first_call_s:.0f} s, more than {settings.pace.timeout_s:.0f} s"
         return msgspec.structs.replace(row, status="timeout", reason=reason)
     _check_output(case, subject)
-    peak = memory.measure(subject.call, device)
+    torch_allocates = case.runtime != "onnxruntime"
+    peak = memory.measure(subject.call, device) if torch_allocates else None
     counted = flops.count(subject.module, subject.inputs)
     params = parameters.count(subject.module)
     notes = [] if predicted is not None else ["no CUDA prediction: it does not run on meta tensors"]
+    if peak is None:
+        notes.append("no peak memory: onnxruntime allocates for itself")
     return msgspec.structs.replace(
         row,
         params=params.total,
@@ -292,10 +300,10 @@ def _measured(
         flops_by_operator=counted.by_operator,
         flops_unsupported=counted.unsupported,
         operator_counts=operators.count(subject.call),
-        peak_memory_bytes=peak.peak,
-        peak_memory_kind=peak.kind,
-        peak_memory_total_bytes=peak.total,
-        peak_memory_reserved_bytes=peak.reserved,
+        peak_memory_bytes=peak.peak if peak else None,
+        peak_memory_kind=peak.kind if peak else None,
+        peak_memory_total_bytes=peak.total if peak else None,
+        peak_memory_reserved_bytes=peak.reserved if peak else None,
         predicted_cuda_peak_memory_bytes=None if device.type == "cuda" else predicted,
         first_call_s=first_call_s,
         notes=notes,

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 
+from dybench import runtimes
 from dysample import DySample
 
 if TYPE_CHECKING:
@@ -98,7 +99,15 @@ def make_inputs(case: Case, *, guided: bool, device: torch.device, seed: int) ->
 
 
 def prepare(case: Case, module: nn.Module, inputs: tuple[Tensor, ...]) -> Subject:
-    """Join module and inputs to the call that is measured, in the case's mode and runtime."""
+    """Join module and inputs to the call that is measured, in the case's mode and runtime.
+
+    Raises:
+        UsageError: the runtime is not installed.
+        CannotRunError: the runtime cannot do the case.
+    """
+    runtimes.check(case)
+    if case.runtime == "onnxruntime":
+        return Subject(module, inputs, runtimes.onnxruntime_call(module, inputs))
     run: Callable[..., Tensor] = module
     if case.runtime == "compile":
         run = torch.compile(module)
