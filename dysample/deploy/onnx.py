@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import logging
 import os
 import re
 import tempfile
 import warnings
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +21,7 @@ from dysample.ops.point_sample.forms import SAMPLINGS
 from dysample.ops.point_sample.forms import sampling as written_as
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from torch import Tensor, nn
 
@@ -161,10 +163,7 @@ def _require(name: str) -> Any:  # noqa: ANN401
 
 
 def _translate(program: torch.export.ExportedProgram, names: list[str], opset: int) -> Any:  # noqa: ANN401
-    with warnings.catch_warnings():
-        # The exporter warns about its own use of torch, which no caller can mend.
-        warnings.simplefilter("ignore", FutureWarning)
-        warnings.simplefilter("ignore", DeprecationWarning)
+    with _quiet_exporter():
         exported = torch.onnx.export(
             program,
             dynamo=True,
@@ -181,6 +180,24 @@ def _translate(program: torch.export.ExportedProgram, names: list[str], opset: i
     if written != opset:
         raise RuntimeError(f"torch wrote opset {written} in place of `opset` (={opset})")
     return model
+
+
+@contextmanager
+def _quiet_exporter() -> Iterator[None]:
+    """Silence what the exporter says about its own use of torch, and about torchvision's absence.
+
+    No caller can mend either.
+    """
+    registry = logging.getLogger("torch.onnx._internal.exporter._registration")
+    level = registry.level
+    registry.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)
+            warnings.simplefilter("ignore", DeprecationWarning)
+            yield
+    finally:
+        registry.setLevel(level)
 
 
 def _name_axes(model: Any) -> None:  # noqa: ANN401
