@@ -91,16 +91,16 @@ class DySample(nn.Module):
     def forward(self, x: Tensor, size: tuple[int, int] | None = None) -> Tensor:
         """Return `x` of `(N, C, H, W)` at `(N, C, sH, sW)`, or at `size`."""
         check_map("x", x, self.in_channels)
-        source = pixel_shuffle(x, self.scale) if self.style == "pl" else x
+        offset, scope = self._predict(x)
         out = offset_sample(
-            x,
-            self.offset(source),
-            self.scope(source) if self.dyscope else None,
-            scale=self.scale,
-            groups=self.groups,
-            style=self.style,
+            x, offset, scope, scale=self.scale, groups=self.groups, style=self.style
         )
         return out if size is None else fit_to_size(out, size)
+
+    def _predict(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Return the offsets and, of a dynamic scope, what is put through the sigmoid."""
+        source = pixel_shuffle(x, self.scale) if self.style == "pl" else x
+        return self.offset(source), self.scope(source) if self.dyscope else None
 
     def extra_repr(self) -> str:
         """Return the arguments of the constructor."""

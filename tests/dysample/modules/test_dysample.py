@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from dybench.measure.memory import measure
 from dybench.reference import ReferenceDySample
 from dysample import DySample
 from tests.golden_cases import LAYOUTS, load_golden
@@ -158,6 +159,16 @@ def test_an_empty_batch(style, layout):
     assert out.shape == (0, 16, 8, 12)
     out.sum().backward()
     assert module.offset.weight.grad.abs().max() == 0
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_inference_takes_a_quarter_of_the_output_beside_it_at_most(layout):
+    module = trained(256)
+    x = torch.randn(1, 256, 40, 40).contiguous(memory_format=LAYOUTS[layout])
+    with torch.no_grad():
+        output = module(x).nbytes
+        peak = measure(lambda: module(x), torch.device("cpu")).peak
+    assert output < peak <= 1.25 * output
 
 
 def test_it_copies_and_pickles():
