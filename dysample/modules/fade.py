@@ -11,6 +11,7 @@ from torch import nn
 from dysample._checks import check_guide, check_map, check_odd, check_positive, check_scale
 from dysample.modules._kernels import softmax_taps
 from dysample.modules._size import fit_to_size
+from dysample.ops._implementation import inline
 from dysample.ops.reassemble import reassemble
 
 if TYPE_CHECKING:
@@ -86,8 +87,9 @@ class FADE(nn.Module):
         out = reassemble(x, softmax_taps(self.ker_generator(x, guide)))
         if self.gating:
             gate = self.gate_generator(x).to(out.dtype)
-            # In place where autograd needs no copy: the map is the largest there is.
-            out = out * (1 - gate) if torch.is_grad_enabled() else out.mul_(1 - gate)
+            # In place where autograd and exporters allow it: the map is the largest there is.
+            copy = torch.is_grad_enabled() or inline()
+            out = out * (1 - gate) if copy else out.mul_(1 - gate)
             out = out.addcmul_(gate, guide.to(out.dtype))
         return fit_to_size(out, size)
 

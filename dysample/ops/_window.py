@@ -22,7 +22,7 @@ def window_scale(x_name: str, x: Tensor, large_name: str, large: Tensor) -> int:
             f"`{large_name}` (shape {tuple(large.shape)}) must have the batch size "
             f"of `{x_name}` (={n})"
         )
-    if min(h, w) < 1:
+    if h < 1 or w < 1:
         raise ValueError(f"`{x_name}` (shape {tuple(x.shape)}) must have at least one pixel")
     scale = large.shape[2] // h
     if scale < 1 or large.shape[2] != scale * h or large.shape[3] != scale * w:
