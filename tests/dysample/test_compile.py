@@ -32,7 +32,6 @@ EXPORTED = (
     "bilinear",
     "carafe",
     "indexnet",
-    "a2u",
     "fade-lite",
     "sapa-d",
     "dysample",

@@ -93,7 +93,7 @@ def test_a_dynamic_graph_equals_torch_at_every_size(tmp_path, sampling, names):
         check(path, module, torch.randn(other))
 
 
-@pytest.mark.parametrize("sampling", forms.SAMPLINGS)
+@pytest.mark.parametrize("sampling", ["grid_sample", "gather"])
 def test_a_static_graph_equals_torch(tmp_path, sampling):
     module = SideBySide(*DYSAMPLES, "carafe")
     size = (1, CHANNELS, 4, 5)
