@@ -141,7 +141,7 @@ def _offset_grid(
     factor, shift = (0.25, offset) if scope is None else (1.0, offset_shift(offset, scope, dtype))
     across, down = by_pixel(shift, scale, groups, style).unbind(1)
     grid = torch.empty(n, groups, height, scale, width, scale, 2, dtype=dtype, device=x.device)
-    start = subpixel_start(scale).to(x.device, dtype)
+    start = subpixel_start(scale, x.device).to(dtype)
     columns = torch.arange(width, dtype=dtype, device=x.device) + 0.5
     rows = torch.arange(height, dtype=dtype, device=x.device).view(-1, 1, 1) + 0.5
     down_from = (rows + start.view(-1, 1)) * (2 / height) - 1

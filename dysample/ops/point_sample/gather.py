@@ -7,6 +7,7 @@ is the same with readers and rows exchanged; that by a weight, a product of two 
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import torch
@@ -195,7 +196,7 @@ def _sum_readers(received: Tensor, rows: Tensor, shares: Tensor, x: Tensor, grou
 def _row_products(received: Tensor, rows: Tensor, taps: Tensor) -> Tensor:
     """Return the product of each row read with the row that its reader received, like `taps`."""
     each = taps.numel() // received.shape[0]
-    start = torch.arange(0, taps.numel(), each, dtype=taps.dtype)
+    start = torch.arange(0, taps.numel(), each, dtype=taps.dtype, device=taps.device)
     products: Tensor = torch.ops.aten._embedding_bag_per_sample_weights_backward(
         received, rows, taps.view(-1), start, start.new_empty(0), 0, -1
     )
@@ -218,7 +219,7 @@ def _places(positions: Tensor, x: Tensor) -> Tensor:
     if positions.dim() == 5:
         positions = positions.unsqueeze(3)
     ordered = positions.permute(1, 0, 4, 5, 2, 3)
-    return torch.empty(ordered.shape, dtype=compute_dtype(x)).copy_(ordered)
+    return torch.empty(ordered.shape, dtype=compute_dtype(x), device=x.device).copy_(ordered)
 
 
 def _offset_places(
@@ -229,7 +230,7 @@ def _offset_places(
     dtype = compute_dtype(x)
     factor, shift = (0.25, offset) if scope is None else (1.0, offset_shift(offset, scope, dtype))
     ordered = by_pixel(shift, scale, groups, style).permute(1, 0, 3, 4, 5, 6, 2)
-    places = torch.empty(ordered.shape, dtype=dtype)
+    places = torch.empty(ordered.shape, dtype=dtype, device=x.device)
     if style == "lp":
         # One sub-column and group at a time: the inner loops then run along a row of pixels, not
         # along the few groups, which is twice as fast.
@@ -239,10 +240,21 @@ def _offset_places(
     else:
         torch.mul(ordered, factor, out=places)
     places = places.view(2, n, height * scale, width * scale * groups)
-    start = subpixel_start(scale).to(dtype)
-    columns = torch.arange(width, dtype=dtype).view(-1, 1, 1) + start.view(-1, 1)
-    rows = torch.arange(height, dtype=dtype).view(-1, 1) + start
+    columns, rows = _unmoved(height, width, scale, groups, dtype)
     across, down = places.unbind(0)
-    across.add_(columns.expand(-1, -1, groups).reshape(-1))
-    down.add_(rows.view(-1, 1))
+    across.add_(columns)
+    down.add_(rows)
     return places.view(2, n, height * scale, width * scale, groups, 1)
+
+
+@lru_cache(maxsize=16)
+def _unmoved(
+    height: int, width: int, scale: int, groups: int, dtype: torch.dtype
+) -> tuple[Tensor, Tensor]:
+    """Return where points lie that no offset moves: x `(sW·G,)`, and y `(sH, 1)`."""
+    with torch.inference_mode(mode=False):  # kept for calls that are not in inference mode
+        cpu = torch.device("cpu")
+        start = subpixel_start(scale, cpu).to(dtype)
+        columns = torch.arange(width, dtype=dtype, device=cpu).view(-1, 1, 1) + start.view(-1, 1)
+        rows = torch.arange(height, dtype=dtype, device=cpu).view(-1, 1) + start
+        return columns.expand(-1, -1, groups).reshape(-1), rows.view(-1, 1)

@@ -58,7 +58,7 @@ def offset_sample(
     shift = offset.to(dtype) * factor
     rows = torch.arange(height, dtype=dtype, device=x.device).view(-1, 1)
     columns = torch.arange(width, dtype=dtype, device=x.device)
-    start = subpixel_start(scale).to(x.device)
+    start = subpixel_start(scale, x.device)
     out = x.new_empty(n, channels, height * scale, width * scale)
     out = out.contiguous(memory_format=memory_format(x))
     for a in range(scale):

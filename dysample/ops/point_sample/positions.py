@@ -12,12 +12,13 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-def subpixel_start(scale: int) -> Tensor:
+def subpixel_start(scale: int, device: torch.device | None = None) -> Tensor:
     """Return where the `scale` sub-pixels of a pixel start: `(b + ½)/s − ½`, in float32.
 
     These are the numbers in the `init_pos` buffer of every checkpoint. Unit: low-res pixels.
     """
-    return (torch.arange(scale, dtype=torch.float32) - (scale - 1) / 2) / scale
+    step = torch.arange(scale, dtype=torch.float32, device=device)
+    return (step - (scale - 1) / 2) / scale
 
 
 def offset_shift(offset: Tensor, scope: Tensor | None, dtype: torch.dtype) -> Tensor:
@@ -40,7 +41,7 @@ def offset_positions(
     n, _, height, width = x.shape
     dtype = compute_dtype(x)
     shift = by_pixel(offset_shift(offset, scope, dtype), scale, groups, style)
-    start = subpixel_start(scale).to(x.device, dtype)
+    start = subpixel_start(scale, x.device).to(dtype)
     columns = torch.arange(width, dtype=dtype, device=x.device).view(-1, 1) + start
     rows = torch.arange(height, dtype=dtype, device=x.device).view(-1, 1) + start
     px = shift[:, 0] + columns

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+
+_CPU = torch.device("cpu")  # named, so that a default device does not divert what is built here
 
 
 class Taps(NamedTuple):
@@ -27,7 +31,7 @@ class Taps(NamedTuple):
         """Return the bilinear share of each tap, `(N·Ho·Wo·G·P, 4)`."""
         left, upper = self.near.view(2, -1).unbind(0)
         right, lower = self.far.view(2, -1).unbind(0)
-        shares = torch.empty(self.rows.shape, dtype=left.dtype)
+        shares = torch.empty(self.rows.shape, dtype=left.dtype, device=_CPU)
         pairs = ((upper, left), (upper, right), (lower, left), (lower, right))
         for tap, (vertical, horizontal) in zip(shares.unbind(1), pairs, strict=True):
             torch.mul(vertical, horizontal, out=tap)
@@ -66,14 +70,22 @@ def _four_rows(first: Tensor, groups: int, width: int, height: int) -> Tensor:
     _, n, _, out_width, _, points = first.shape
     column, row = first.unbind(0)
     number = row.mul_(width * groups).add_(column, alpha=groups)
-    group = torch.arange(groups, dtype=first.dtype).view(-1, 1).expand(out_width, -1, points)
-    number.view(n, -1, out_width * groups * points).add_(group.reshape(-1))
+    group = _groups_of_a_row(out_width, groups, points)
+    number.view(n, -1, out_width * groups * points).add_(group)
     if n > 1:
-        image = torch.arange(n, dtype=first.dtype) * (height * width * groups)
+        image = torch.arange(n, dtype=first.dtype, device=_CPU) * (height * width * groups)
         number.add_(image.view(-1, 1, 1, 1, 1))
     right, below = (groups if width > 1 else 0), (width * groups if height > 1 else 0)
     flat = number.view(-1)
-    rows = torch.empty(flat.shape[0], 4, dtype=flat.dtype)
+    rows = torch.empty(flat.shape[0], 4, dtype=flat.dtype, device=_CPU)
     for tap, step in zip(rows.unbind(1), (0, right, below, right + below), strict=True):
         torch.add(flat, step, out=tap)
     return rows
+
+
+@lru_cache(maxsize=16)
+def _groups_of_a_row(width: int, groups: int, points: int) -> Tensor:
+    """Return the number of the group of each point in a row of pixels, `(width·G·P,)`."""
+    with torch.inference_mode(mode=False):  # kept for calls that are not in inference mode
+        group = torch.arange(groups, dtype=torch.int32, device=_CPU).view(-1, 1)
+        return group.expand(width, -1, points).reshape(-1)

@@ -63,7 +63,7 @@ def reassemble_adjoint_gather(
     h, w = height // scale, width // scale
     # The pixels whose window holds a pixel lie in the window around it, in reverse order.
     pixels = tap_pixels(h, w, side, grad.device).flip(2, 3)[..., None, None]
-    step = torch.arange(scale, dtype=torch.int32)
+    step = torch.arange(scale, dtype=torch.int32, device="cpu")
     row, column = pixels // w * scale + step[:, None], pixels % w * scale + step
     index = (row * width + column).reshape(h * w, -1)
     source = torch.unflatten(split_pixels(kernels, scale), 1, (groups, side, side))
@@ -93,8 +93,8 @@ def _weighted_gather(
     weights = weights.view(n, bags, groups, taps)
     if memory_format(source) is torch.channels_last:
         pixels = source.shape[2] * source.shape[3]
-        image = torch.arange(n, dtype=torch.int32).view(n, 1, 1, 1) * pixels
-        group = torch.arange(groups, dtype=torch.int32).view(groups, 1)
+        image = torch.arange(n, dtype=torch.int32, device="cpu").view(n, 1, 1, 1) * pixels
+        group = torch.arange(groups, dtype=torch.int32, device="cpu").view(groups, 1)
         index = ((image + index[:, None]) * groups + group).view(-1, taps)
         rows = source.permute(0, 2, 3, 1).reshape(-1, c // groups)
         out = _bag(rows, index, weights)

@@ -295,6 +295,30 @@ def test_views_that_are_not_contiguous(name):
     assert out.is_contiguous(memory_format=torch.channels_last)
 
 
+@pytest.mark.parametrize("name", ["naive", *FAST])
+def test_a_default_device_does_not_divert_it(name):
+    tensors, options = offset_arguments("odd_lp", torch.float32, "channels_last", dyscope=True)
+    expected, gradients = values_and_gradients(offset_sample, tensors, name, **options)
+    leaves = [tensor.requires_grad_() for tensor in tensors]
+    with torch.device("meta"):
+        out = offset_sample(*leaves, **options, implementation=name)
+        cotangent = torch.ones_like(out)
+        out.backward(cotangent)
+    torch.testing.assert_close(out, expected)
+    assert [leaf.grad.device.type for leaf in leaves] == ["cpu"] * len(gradients)
+
+
+def test_what_inference_mode_computed_first_serves_training():
+    (x, offset, _), options = offset_arguments("odd_lp", torch.float32, "channels_last", False)
+    wide = offset.repeat(1, 1, 1, 3)
+    with torch.inference_mode():
+        x = x.repeat(1, 1, 1, 3)
+        offset_sample(x, wide, **options)
+    wide.requires_grad_()
+    offset_sample(x.clone(), wide, **options).sum().backward()
+    assert wide.grad.isfinite().all()
+
+
 def test_the_context_forces_an_implementation_and_restores():
     tensors, options = offset_arguments("odd_lp", torch.float32, "channels_last", dyscope=False)
 
