@@ -76,11 +76,15 @@ def _four_rows(first: Tensor, groups: int, width: int, height: int) -> Tensor:
         image = torch.arange(n, dtype=first.dtype, device=_CPU) * (height * width * groups)
         number.add_(image.view(-1, 1, 1, 1, 1))
     right, below = (groups if width > 1 else 0), (width * groups if height > 1 else 0)
-    flat = number.view(-1)
-    rows = torch.empty(flat.shape[0], 4, dtype=flat.dtype, device=_CPU)
-    for tap, step in zip(rows.unbind(1), (0, right, below, right + below), strict=True):
-        torch.add(flat, step, out=tap)
-    return rows
+    return number.view(-1, 1) + _steps(right, below)
+
+
+@lru_cache(maxsize=16)
+def _steps(right: int, below: int) -> Tensor:
+    """Return how many rows after the first tap each of the four lies."""
+    with torch.inference_mode(mode=False):  # kept for calls that are not in inference mode
+        steps = (0, right, below, right + below)
+        return torch.tensor(steps, dtype=torch.int32, device=_CPU)
 
 
 @lru_cache(maxsize=16)
