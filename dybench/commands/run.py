@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from dybench.runner import Settings
 
 RESULTS = Path("results")
-QUICK = {"budget_s": 0.4, "block_s": 0.02, "rounds": 15, "min_rounds": 3, "warmup_s": 0.1}
+QUICK = {"budget_s": 0.2, "block_s": 0.01, "rounds": 15, "min_rounds": 3, "warmup_s": 0.06}
 
 
 def run(
