@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-SHOWING = {"typer", "rich", "pandas", "matplotlib", "adjustText"}
+SHOWING = {"typer", "rich", "pandas", "matplotlib", "textalloc"}
 
 
 def imported(path: Path) -> set[str]:

@@ -10,9 +10,9 @@ from matplotlib import rc_context
 from dybench.errors import ReportError
 from dybench.views.figure.frame import Page, fit_axis, grid, scale_for
 from dybench.views.figure.key import draw_key
-from dybench.views.figure.labels import HARD, Bubble, Disc, collisions, discs_along, leader, place
+from dybench.views.figure.labels import Bubble, leader, place
 from dybench.views.figure.metrics import MIOU, needs_log
-from dybench.views.figure.style import FONT_PT, PAPER_COLOUR, RC, REPORT_LINES, text_size
+from dybench.views.figure.style import FONT_PT, PAPER_COLOUR, RC, REPORT_LINES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -174,7 +174,7 @@ def _draw_marks(plot: Axes, marks: Sequence[Mark]) -> None:
 def _draw_labels(
     plot: Axes, marks: Sequence[Mark], paper: Sequence[PaperMark], height: float
 ) -> bool:
-    """Label each upsampler once, where its first report has it; False if labels had to collide."""
+    """Label each upsampler once, where its first report has it; False if one finds no place."""
     frame = (PLOT_WIDTH, height)
 
     def at(x: float, y: float) -> tuple[float, float]:
@@ -182,23 +182,20 @@ def _draw_labels(
         return float(across) * PLOT_WIDTH, float(up) * height
 
     labelled = list({mark.row.identity: mark for mark in reversed(marks)}.values())
-    bubbles = []
-    for mark in labelled:
-        size = text_size(mark.row.title, FONT_PT)
-        bubbles.append(Bubble(*at(mark.x, mark.y), max(mark.radius, MARK_PT / 2 + 0.5), *size))
-    discs = [Disc(*at(p.x, p.y), MARK_PT / 2, 4.0) for p in paper]
+    others = [mark for mark in marks if all(mark is not other for other in labelled)]
+    half = MARK_PT / 2
+    bubbles = [Bubble(*at(m.x, m.y), max(m.radius, half + 0.5), m.row.title) for m in labelled]
+    silent = [Bubble(*at(m.x, m.y), max(m.radius, half)) for m in others]
     spans = [((m.interval[0], m.y), (m.interval[1], m.y)) for m in marks]
-    links = [(0.2, _paper_links(paper, marks)), (2.0, _report_links(marks)), (2.0, spans)]
-    for weight, start, end in [(w, *link) for w, found in links for link in found]:
-        discs += discs_along(at(*start), at(*end), weight)
-    for mark in marks:
-        discs += [Disc(*at(end, mark.y), 1.0, 4.0) for end in mark.interval]
-        if all(mark is not other for other in labelled):
-            discs.append(Disc(*at(mark.x, mark.y), max(mark.radius, MARK_PT / 2), HARD))
-    boxes = place(bubbles, frame, discs)
-    for mark, bubble, box in zip(labelled, bubbles, boxes, strict=True):
+    lines = [(at(*start), at(*end)) for start, end in [*spans, *_report_links(marks)]]
+    centres = [at(p.x, p.y) for p in paper]
+    lines += [((x - half, y - half), (x + half, y + half)) for x, y in centres]
+    boxes = place([*bubbles, *silent], lines, frame)
+    if boxes is None:
+        return False
+    for bubble, box in zip(bubbles, boxes, strict=True):
         plot.text(
-            box.x / frame[0], box.y / frame[1], mark.row.title, transform=plot.transAxes,
+            box.x0 / frame[0], box.y0 / frame[1], bubble.text, transform=plot.transAxes,
             fontsize=FONT_PT, va="bottom", ha="left", color="#111111", zorder=6, label="label",
         )  # fmt: skip
         line = leader(bubble, box, bubbles)
@@ -208,6 +205,4 @@ def _draw_labels(
                 transform=plot.transAxes, color="#444444", linewidth=0.5, zorder=3.5,
                 label="leader",
             )  # fmt: skip
-    hard = [d for d in discs if d.weight == HARD]
-    covered = any(b.distance(d.x, d.y) < d.radius for b in boxes for d in hard)
-    return not covered and not collisions(boxes, bubbles, frame)
+    return True

@@ -12,6 +12,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from dybench.errors import ReportError, UsageError
 from dybench.published import load_published
+from dybench.views.figure import bubbles as bubbles_module
+from dybench.views.figure import labels as labels_module
 from dybench.views.figure.complexity import complexity_figure, draw_complexity
 from dybench.views.figure.select import parse_filter
 from tests.dybench.factories import TYPICAL, make_cell, make_measurement, make_report
@@ -52,6 +54,10 @@ def faults(figure):
             near = min(max(x, box.x0), box.x1), min(max(y, box.y0), box.y1)
             if title != name and math.dist(near, (x, y)) < radius:
                 found.append(("label on bubble", name, title))
+    for line in [line for line in figure.axes[0].lines if line.get_label() == "leader"]:
+        path = line.get_transform().transform_path(line.get_path())
+        struck = [name for name, box in boxes if path.intersects_bbox(box.padded(-1))]
+        found += [("leader line through label", name) for name in struck]
     for title, x, y, radius in [*discs(figure), *discs(figure, "mark")]:
         if x - radius < frame.x0 or x + radius > frame.x1:
             found.append(("bubble cut", title))
@@ -134,6 +140,42 @@ def test_the_check_for_collisions_can_fail():
     assert faults(figure)
     text.set_position((0.99, 0.5))
     assert ("label out of frame", text.get_text()) in faults(figure)
+    figure = complexity_figure(make_report([make_measurement(n) for n in WITH_MIOU]))
+    line = next(a for a in figure.axes[0].lines if a.get_label() == "leader")
+    line.set_data([0, 1], [0, 1])
+    for text in figure.axes[0].texts:
+        text.set_position((0.5, 0.5))
+    assert "leader line through label" in {kind for kind, *_ in faults(figure)}
+
+
+@pytest.mark.parametrize("fails", [1, 3])
+def test_the_frame_grows_while_a_label_finds_no_place(monkeypatch, fails):
+    usual = complexity_figure(make_report()).get_size_inches()
+    heights = []
+
+    def place(labels, lines, frame):
+        heights.append(frame[1])
+        return labels_module.place(labels, lines, frame) if len(heights) > fails else None
+
+    monkeypatch.setattr(bubbles_module, "place", place)
+    figure = complexity_figure(make_report())
+    assert heights == sorted(set(heights))
+    assert figure.get_size_inches()[1] * 72 - usual[1] * 72 == pytest.approx(
+        heights[-1] - heights[0]
+    )
+    assert faults(figure) == []
+
+
+def test_labels_without_any_room_are_one_line(monkeypatch):
+    monkeypatch.setattr(bubbles_module, "place", lambda *_: None)
+    with pytest.raises(ReportError, match="find no room"):
+        complexity_figure(make_report())
+
+
+def test_a_label_wider_than_the_frame_has_no_place(capsys):
+    bubble = labels_module.Bubble(15.0, 15.0, 2.0, "wider than the frame")
+    assert labels_module.place([bubble], [], (30.0, 30.0)) is None
+    assert capsys.readouterr() == ("", "")
 
 
 def test_areas_are_in_proportion_to_flops():
