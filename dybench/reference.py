@@ -49,10 +49,7 @@ class ReferenceDySample(nn.Module):
         """Return `x` of `(N, C, H, W)` upsampled to `(N, C, sH, sW)`."""
         source = F.pixel_shuffle(x, self.scale) if self.style == "pl" else x
         offset = self.offset(source)
-        if self.dyscope:
-            offset = offset * (self.scope(source).sigmoid() * 0.5)
-        else:
-            offset = offset * 0.25
+        offset = offset * (self.scope(source).sigmoid() * 0.5 if self.dyscope else 0.25)
         if self.style == "pl":
             offset = F.pixel_unshuffle(offset, self.scale)
         return self._sample(x, offset + self.init_pos)

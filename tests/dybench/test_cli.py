@@ -170,7 +170,7 @@ def test_ctrl_c_keeps_what_is_done_and_exits_130(tmp_path: Path) -> None:
     process = start("run", "-u", "nearest,bilinear", *words, "-o", "r.json")
     path = tmp_path / "r.json"
     for _ in range(600):
-        if path.exists() and path.read_bytes().count(b"\"status\"") == 2:
+        if path.exists() and path.read_bytes().count(b'"status"') == 2:
             break
         time.sleep(0.1)
     time.sleep(1)

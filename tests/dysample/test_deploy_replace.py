@@ -248,7 +248,7 @@ def test_wrong_arguments_are_named_and_change_nothing(arguments, error, message)
 
 
 def test_a_model_that_is_one_layer_cannot_hold_a_replacement():
-    with pytest.raises(TypeError, match="`model` must hold .* and is one itself"):
+    with pytest.raises(TypeError, match=r"`model` must hold .* and is one itself"):
         replace_upsample(nn.Upsample(scale_factor=2), example_inputs=X)
 
 
