@@ -68,7 +68,7 @@ def leader(bubble: Bubble, box: Bbox, bubbles: Sequence[Bubble]) -> Line | None:
         math.dist((b.x, b.y), (bubble.x, bubble.y)) < max(b.radius, bubble.radius) for b in rest
     ):
         return (bubble.x, bubble.y), end
-    if gap <= LEADER_FROM_PT and all(_gap(box, b) > gap for b in rest):
+    if gap <= LEADER_FROM_PT and all(_gap(box, b) > gap + 2 for b in rest):
         return None
     share = bubble.radius / (bubble.radius + gap)
     return (bubble.x + (end[0] - bubble.x) * share, bubble.y + (end[1] - bubble.y) * share), end
