@@ -46,14 +46,17 @@ class Exact(msgspec.Struct, frozen=True):
 class Worker(Protocol):
     """A process with one revision's upsamplers."""
 
+    def ready(self) -> None:
+        """Wait until the process can be asked; several start side by side."""
+
     def prepare(self, case: Case) -> Prepared:
         """Build and warm up a case."""
 
     def exact(self) -> Exact:
         """Measure the prepared case's exact figures."""
 
-    def time(self, calls: int) -> float:
-        """Seconds that `calls` calls of the prepared case take."""
+    def time(self, calls: int, turn: int) -> float:
+        """Seconds that `calls` calls of the prepared case take; `turn` chooses the core."""
 
     def close(self) -> None:
         """End the process."""
@@ -125,6 +128,8 @@ class Duel:
             for side in SIDES if self._timed else SIDES[:2]:
                 workers[side] = self._start(side)
                 stack.callback(workers[side].close)
+            for worker in workers.values():
+                worker.ready()
             for number, index in enumerate(pending, start=1):
                 case = bouts[index].case
                 self._tell(
@@ -166,7 +171,7 @@ class Duel:
         for index in range(self._plan.rounds):
             for side in order(index):
                 try:
-                    block = workers[side].time(bout.calls)
+                    block = workers[side].time(bout.calls, turn=index)
                 except WorkerError as error:
                     return msgspec.structs.replace(bout, errors={side: str(error)})
                 seconds[side].append(block / bout.calls)

@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
     from dybench.verdict import Thresholds
 
-START_S = 6.0  # three processes that import torch on two cores
-PREPARE_S = 0.8  # building, warming up and finding the length of a block, three times
-OVERHEAD = 1.15
+START_S = 2.5  # three processes that import torch side by side on two cores
+PREPARE_S = 1.0  # building, warming up and finding the length of a block, three times
+OVERHEAD = 1.35  # a fifth to warm up before each block, and the asking
 MARGIN = 0.85
 ROUND_VARIANCE = 1.5  # of a round's ratio, in blocks': head's, and half of each base's
 
@@ -32,8 +32,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 
     processes: int = 6
     most_processes: int = 10
-    rounds: int = 10
-    block_s: float = 0.1
+    rounds: int = 20
+    block_s: float = 0.05
 
     @property
     def looks(self) -> tuple[int, ...]:
@@ -47,12 +47,14 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 
 
 # From the best down; the last is the least that a verdict can rest on.
+# Many short rounds rather than few long ones: what disturbs a shared machine lasts for seconds,
+# and cancels the better the faster the sides take turns.
 LADDER = (
     Plan(),
-    Plan(block_s=0.06),
-    Plan(rounds=8, block_s=0.05, most_processes=8),
-    Plan(processes=5, rounds=8, block_s=0.04, most_processes=7),
-    Plan(processes=4, rounds=6, block_s=0.03, most_processes=4),
+    Plan(block_s=0.03),
+    Plan(processes=5, block_s=0.025, most_processes=9),
+    Plan(processes=5, rounds=14, block_s=0.02, most_processes=7),
+    Plan(processes=4, rounds=10, block_s=0.02, most_processes=4),
 )
 
 

@@ -56,11 +56,11 @@ class Process:
             stderr=self._stderr,
             start_new_session=True,  # Ctrl-C is for the parent, which ends its workers itself
         )
-        try:
-            self._ask({"do": "start", "threads": threads, "seed": seed}, dict[str, Any])
-        except BaseException:
-            self.close()
-            raise
+        self._send({"do": "start", "threads": threads, "seed": seed})
+
+    def ready(self) -> None:
+        """Wait until the process has imported what it needs; call it once, before the others."""
+        self._receive(dict[str, Any])
 
     def prepare(self, case: Case) -> Prepared:
         """Build and warm up a case."""
@@ -70,9 +70,10 @@ class Process:
         """Measure the prepared case's exact figures."""
         return self._ask({"do": "exact"}, Exact)
 
-    def time(self, calls: int) -> float:
-        """Seconds that `calls` calls of the prepared case take."""
-        return self._ask({"do": "time", "calls": calls}, dict[str, float])["seconds"]
+    def time(self, calls: int, turn: int) -> float:
+        """Seconds that `calls` calls of the prepared case take, on the `turn`-th core."""
+        request = {"do": "time", "calls": calls, "turn": turn}
+        return self._ask(request, dict[str, float])["seconds"]
 
     def close(self) -> None:
         """End the process, whatever it is doing."""
@@ -87,21 +88,29 @@ class Process:
         self._stderr.close()
 
     def _ask(self, request: dict[str, Any], kind: type[T]) -> T:
-        stdin, stdout = self._process.stdin, self._process.stdout
-        if stdin is None or stdout is None:
+        self._send(request)
+        return self._receive(kind)
+
+    def _send(self, request: dict[str, Any]) -> None:
+        if self._process.stdin is None:
             raise DybenchError("the worker has no pipes")
         try:
-            stdin.write(msgspec.json.encode(request) + b"\n")
-            stdin.flush()
-            line = stdout.readline()
+            self._process.stdin.write(msgspec.json.encode(request) + b"\n")
+            self._process.stdin.flush()
         except BrokenPipeError:
-            line = b""
+            raise self._ended() from None
+
+    def _receive(self, kind: type[T]) -> T:
+        line = self._process.stdout.readline() if self._process.stdout is not None else b""
         if not line:
-            raise DybenchError(f"a worker process ended by itself: {self._last_words()}")
+            raise self._ended()
         answer = msgspec.json.decode(line, type=dict[str, Any])
         if "error" in answer:
             raise WorkerError(answer["error"])
         return msgspec.convert(answer, kind)
+
+    def _ended(self) -> DybenchError:
+        return DybenchError(f"a worker process ended by itself: {self._last_words()}")
 
     def _last_words(self) -> str:
         code = self._process.wait()

@@ -36,8 +36,8 @@ if TYPE_CHECKING:
 Condition = Literal["idle", "busy"]
 CONDITIONS: tuple[Condition, ...] = ("idle", "busy")
 SLOWDOWNS = (0.05, 0.10, 0.20)
-UPSAMPLER, CHANNELS, SIDE = "dysample", 64, 64
-BUDGET = "60s"
+UPSAMPLER, CHANNELS, SIDE = "dysample", 64, 32
+BUDGET = "40s"
 
 
 class Setting(msgspec.Struct, frozen=True, order=True):

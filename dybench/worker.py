@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
 WARM_S = 0.15
+WARM_SHARE = 0.2  # of a block, untimed before it
 
 
 class Worker:
@@ -42,6 +43,7 @@ class Worker:
         self._source: Source | None = None
         self._subject: Subject | None = None
         self._timer: Timer | None = None
+        self._cores = _cores()
 
     def answer(self, request: dict[str, Any]) -> dict[str, Any]:
         """Do what `request["do"]` says and return the result."""
@@ -53,6 +55,7 @@ class Worker:
             case "exact":
                 return self._exact()
             case "time":
+                self._take_core(request["turn"])
                 return {"seconds": self._time(request["calls"])}
             case other:
                 raise ValueError(f"`do` (={other!r}) must be start, prepare, exact or time")
@@ -89,8 +92,14 @@ class Worker:
     def _time(self, calls: int) -> float:
         if self._subject is None or self._timer is None:
             raise RuntimeError("nothing is prepared")
-        self._timer.time(self._subject.call, 1)  # the other processes have emptied the caches
+        # The other processes have emptied the caches, and the core may be another one.
+        self._timer.time(self._subject.call, math.ceil(calls * WARM_SHARE))
         return self._timer.time(self._subject.call, calls)
+
+    def _take_core(self, turn: int) -> None:
+        """Move to the core whose turn it is, so that all sides of a round share its neighbours."""
+        if self._settings.threads == 1 and len(self._cores) > 1:
+            os.sched_setaffinity(0, {self._cores[turn % len(self._cores)]})
 
     def _exact(self) -> dict[str, Any]:
         if self._subject is None or self._case is None or self._source is None:
@@ -104,6 +113,11 @@ class Worker:
         )
         finite = deviation is None or math.isfinite(deviation)
         return {"row": row, "naive_deviation": deviation if finite else sys.float_info.max}
+
+
+def _cores() -> list[int]:
+    """The cores this process may run on; none where that cannot be told or chosen."""
+    return sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_setaffinity") else []
 
 
 def _file_of(case: Case, source: Source) -> Path:

@@ -35,6 +35,9 @@ class FakeWorker:
     def __init__(self, world, side):
         self.world, self.side, self.case = world, side, None
 
+    def ready(self):
+        self.world.log.append(("ready", self.side))
+
     def prepare(self, case):
         self._may_fail(case, "prepare")
         self.case = case
@@ -44,10 +47,10 @@ class FakeWorker:
         self.world.log.append(("exact", self.side, self.case.upsampler))
         return Exact(make_measurement(self.case.upsampler), 0.0)
 
-    def time(self, calls):
+    def time(self, calls, turn):
         world = self.world
         self._may_fail(self.case, "time")
-        world.log.append(("time", self.side, calls))
+        world.log.append(("time", self.side, calls, turn))
         world.turn += 1
         call_s = world.seconds.get((self.side, self.case.upsampler), 0.01)
         call_s *= 1 + world.wobble * (-1) ** (world.turn // 2)
@@ -70,7 +73,9 @@ def fight(world, plan=SMALL, cases=CASES, **options):
 def test_order_of_operations():
     world = World()
     bouts = fight(world, cases=CASES[:1])
-    assert world.log[:3] == [("start", side) for side in ("base", "head", "control")]
+    sides = ("base", "head", "control")
+    assert world.log[:3] == [("start", side) for side in sides]  # side by side
+    assert world.log[3:6] == [("ready", side) for side in sides]
     exact = [entry[1] for entry in world.log if entry[0] == "exact"]
     assert exact == ["base", "head"]  # once, in the first processes
     timed = [entry[1] for entry in world.log if entry[0] == "time"]
@@ -80,6 +85,13 @@ def test_order_of_operations():
     assert world.closed == 3 * 4
     assert bouts[0].judgement.verdict == "same"
     assert [len(rows) for rows in bouts[0].rounds.head] == [4] * 4
+
+
+def test_a_round_stays_on_one_core_and_the_next_is_on_another():
+    world = World()
+    fight(world, cases=CASES[:1])
+    turns = [entry[3] for entry in world.log if entry[0] == "time"]
+    assert turns == [index for index in range(4) for _ in range(3)] * 4
 
 
 def test_the_slow_case_is_found_and_the_other_is_not():

@@ -14,7 +14,16 @@ CASE = Case(upsampler="bilinear", channels=4, height=6, width=5, scale=2)
 
 
 @pytest.fixture
-def ask(monkeypatch):
+def taken(monkeypatch):
+    """The cores that the worker moved to, of two that are made up."""
+    cores = []
+    monkeypatch.setattr("dybench.worker._cores", lambda: [3, 5])
+    monkeypatch.setattr("os.sched_setaffinity", lambda _, mask: cores.append(mask), raising=False)
+    return cores
+
+
+@pytest.fixture
+def ask(monkeypatch, taken):
     monkeypatch.setattr("dybench.measure.allocator.keep_freed_memory", lambda: False)
     monkeypatch.setattr("torch.set_num_threads", lambda threads: None)
 
@@ -31,7 +40,10 @@ START = {"do": "start", "threads": 1, "seed": 0}
 
 def test_a_case_is_prepared_timed_and_measured(ask):
     _, prepared, timed, exact = ask(
-        START, {"do": "prepare", "case": CASE}, {"do": "time", "calls": 3}, {"do": "exact"}
+        START,
+        {"do": "prepare", "case": CASE},
+        {"do": "time", "calls": 3, "turn": 1},
+        {"do": "exact"},
     )
     assert msgspec.convert(prepared, Prepared).file.endswith("__init__.py")
     assert timed["seconds"] > 0
@@ -40,6 +52,13 @@ def test_a_case_is_prepared_timed_and_measured(ask):
     assert figures.row.params == 0
     assert figures.row.latency_s is None
     assert figures.naive_deviation == 0.0
+
+
+@pytest.mark.parametrize(("threads", "moves"), [(1, [{3}, {5}, {3}]), (2, [])])
+def test_the_cores_take_turns_unless_the_threads_need_them_all(ask, taken, threads, moves):
+    times = [{"do": "time", "calls": 1, "turn": turn} for turn in range(3)]
+    ask({**START, "threads": threads}, {"do": "prepare", "case": CASE}, *times)
+    assert taken == moves
 
 
 def test_a_plug_in_tells_its_file(ask, tmp_path, monkeypatch):
@@ -54,7 +73,7 @@ def test_what_goes_wrong_is_an_answer_and_it_goes_on(ask):
     impossible = msgspec.structs.replace(CASE, upsampler="nope")
     answers = ask(
         START,
-        {"do": "time", "calls": 1},
+        {"do": "time", "calls": 1, "turn": 0},
         {"do": "prepare", "case": impossible},
         {"do": "dance"},
         {"do": "prepare", "case": CASE},

@@ -199,7 +199,7 @@ def test_an_interrupt_leaves_no_worktree_and_no_process(repository):
     assert git(repository, "worktree", "list").count("\n") == 0
     assert len(workers) >= 3
     assert not [pid for pid in workers if alive(pid)]
-    assert "1 case, 6 processes × 10 rounds" in "".join(heard)
+    assert "1 case, 6 processes × 20 rounds" in "".join(heard)
     assert "of 10 % slowdowns" in "".join(heard)
 
 
