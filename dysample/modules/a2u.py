@@ -11,6 +11,7 @@ from torch import nn
 
 from dysample._checks import check_divisible, check_guide, check_map, check_positive, check_scale
 from dysample.modules._kernels import softmax_taps
+from dysample.modules._shuffle import pixel_shuffle
 from dysample.modules._size import fit_to_size
 from dysample.ops._implementation import inline
 from dysample.ops.reassemble import reassemble
@@ -61,7 +62,7 @@ class A2U(nn.Module):
         """Return `x` of `(N, C, H, W)` at `(N, C, 2H, 2W)`, or at `size`."""
         check_map("x", x, self.in_channels)
         check_guide(guide, x, self.scale, self.guide_channels)
-        logits = F.pixel_shuffle(self.kernel_gen(guide), self.scale)
+        logits = pixel_shuffle(self.kernel_gen(guide), self.scale)
         return fit_to_size(reassemble(x, softmax_taps(logits.sigmoid())), size)
 
 

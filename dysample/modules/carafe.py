@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-import torch.nn.functional as F
 from torch import nn
 
 from dysample._checks import check_divisible, check_map, check_odd, check_positive, check_scale
 from dysample.modules._kernels import softmax_taps
+from dysample.modules._shuffle import pixel_shuffle
 from dysample.modules._size import fit_to_size
 from dysample.ops.reassemble import reassemble
 
@@ -84,5 +84,5 @@ class CARAFE(nn.Module):
         """Return `x` of `(N, C, H, W)` at `(N, C, sH, sW)`, or at `size`."""
         check_map("x", x, self.in_channels)
         logits = self.content_encoder(self.channel_compressor(x))
-        kernels = softmax_taps(F.pixel_shuffle(logits, self.scale), self.up_group)
+        kernels = softmax_taps(pixel_shuffle(logits, self.scale), self.up_group)
         return fit_to_size(reassemble(x, kernels, groups=self.up_group), size)

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from dysample._checks import check_guide, check_map, check_one_of, check_positive, check_scale
+from dysample.modules._shuffle import pixel_shuffle
 from dysample.modules._size import fit_to_size
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ class IndexNet(nn.Module):
         """Return `x` of `(N, C, H, W)` at `(N, C, 2H, 2W)`, or at `size`."""
         check_map("x", x, self.in_channels)
         check_guide(guide, x, self.scale, self.guide_channels)
-        index = F.pixel_shuffle(self._logits(guide).sigmoid(), 2)
+        index = pixel_shuffle(self._logits(guide).sigmoid(), 2)
         nearest = F.interpolate(x, scale_factor=2.0, mode="nearest")
         return fit_to_size(nearest.mul_(index), size)
 

@@ -17,6 +17,7 @@ from dysample._checks import (
     check_scale,
 )
 from dysample.modules._kernels import softmax_taps
+from dysample.modules._shuffle import pixel_shuffle
 from dysample.modules._size import fit_to_size
 from dysample.ops._implementation import compute_dtype
 from dysample.ops.affinity import affinity
@@ -232,7 +233,7 @@ class SAPAD(_Projected):
         """Return the positions of the points, `(N, 2, groups, P, sH, sW)`, in pixels of the map."""
         h, w = offset.shape[2:]
         if self.high_offset:
-            offset = F.pixel_shuffle(offset, self.scale)
+            offset = pixel_shuffle(offset, self.scale)
         else:
             offset = F.interpolate(offset, scale_factor=float(self.scale), mode="nearest")
         dtype = compute_dtype(offset)

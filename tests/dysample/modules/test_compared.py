@@ -213,7 +213,12 @@ def test_half_precision_keeps_dtype_and_layout(name, dtype, layout):
 @pytest.mark.parametrize("name", COMPARED)
 def test_an_empty_batch_stays_empty(name):
     module, maps = make(name, n=0)
-    assert module.eval()(*maps).shape == (0, 32, 8, 10)
+    maps = [value.requires_grad_() for value in maps]
+    out = module.eval()(*maps)
+    assert out.shape == (0, 32, 8, 10)
+    out.sum().backward()
+    assert all(value.grad is None or value.grad.shape == value.shape for value in maps)
+    assert maps[0].grad is not None
 
 
 @pytest.mark.parametrize("name", COMPARED)
