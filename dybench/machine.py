@@ -14,7 +14,7 @@ import torch
 
 from dybench import __version__
 
-PACKAGES = ("torch", "triton", "fvcore", "numpy", "onnxruntime")
+PACKAGES = ("torch", "triton", "fvcore", "numpy", "onnxruntime", "nvidia-ml-py")
 
 
 def describe() -> dict[str, Any]:

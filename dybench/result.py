@@ -25,13 +25,17 @@ class Latency(msgspec.Struct, frozen=True, kw_only=True):
     """Seconds a call takes: the median of all rounds, an interval of it, every round's sample.
 
     `low` and `high` bound the median with 95 % confidence; `samples[i]` is round i's seconds a
-    call, and round i of every upsampler of the cell ran side by side.
+    call, and round i of every upsampler of the cell ran side by side. `throttled` are the places
+    of samples that a GPU took while it was held back; `clock_mhz` its slowest and fastest clock,
+    empty where none was read.
     """
 
     median: float
     low: float
     high: float
     samples: list[float]
+    throttled: list[int] = msgspec.field(default_factory=list)
+    clock_mhz: list[int] = msgspec.field(default_factory=list)
 
 
 class Ratio(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,6 +59,7 @@ class Measurement(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=False
             (so the output is included, weights and input are not).
         predicted_cuda_peak_memory_bytes: the same, predicted for CUDA from shapes alone.
         first_call_s: seconds of the very first call (compilation, page faults, autotuning).
+        kernel_s: on CUDA, seconds of a call's kernels alone, launched as one graph.
         guided: whether it was given a high-resolution guide, made by the run.
         output_probe: figures of the output for a fixed seed, kept by `check` to see it change.
         notes: what the reader of this row should know (wide spread, throttling, ...).
@@ -77,6 +82,7 @@ class Measurement(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=False
     predicted_cuda_peak_memory_bytes: int | None = None
     first_call_s: float | None = None
     latency_s: Latency | None = None
+    kernel_s: float | None = None
     relative_latency: Ratio | None = None
     output_probe: list[float] = msgspec.field(default_factory=list)
     notes: list[str] = msgspec.field(default_factory=list)

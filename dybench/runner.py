@@ -4,13 +4,24 @@ from __future__ import annotations
 
 import time
 from datetime import datetime, timezone
+from functools import partial
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import msgspec
 import torch
 
 from dybench import machine, runtimes
-from dybench.measure import allocator, flops, latency, memory, operators, parameters, timer
+from dybench.measure import (
+    allocator,
+    clocks,
+    flops,
+    latency,
+    launches,
+    memory,
+    operators,
+    parameters,
+    timer,
+)
 from dybench.measure.latency import Contestant, Pace
 from dybench.result import Measurement, Report
 from dybench.sources import Source, describe, resolve
@@ -168,12 +179,17 @@ class _Walk:
         anchor = next((c for c in everyone if c.name == self._settings.reference), None)
         if anchor is None and (anchor := self._reference(cell)) is not None:
             everyone.append(anchor)
+        device, pace = torch.device(cell.device), self._settings.pace
+        clock = timer.for_device(device, flush_l2=self._settings.flush_l2)
+        sense, how = clocks.for_device(device)
+        self._report.settings["clocks"] = how
         contest = latency.contest(
             everyone,
-            timer.for_device(torch.device(cell.device), flush_l2=self._settings.flush_l2),
-            self._settings.pace,
+            clock,
+            pace,
             reference=anchor.name if anchor else None,
             seed=self._settings.seed,
+            sense=sense,
         )
         try:
             for share in contest:
@@ -182,6 +198,12 @@ class _Walk:
         finally:  # also on Ctrl-C: the rounds that were run count
             for row, contestant in contestants.items():
                 self._rows[row] = with_latency(self._rows[row], contestant, anchor)
+        if device.type == "cuda":
+            for row, subject in subjects.items():
+                alone = partial(
+                    launches.kernel_seconds, subject.call, clock, device, block_s=pace.block_s
+                )
+                self._rows[row] = with_kernels(self._rows[row], alone)
 
     def _reference(self, cell: Cell) -> Contestant | None:
         """The reference as a contestant without a row; None where it cannot run."""
@@ -225,12 +247,29 @@ def with_latency(
         notes.append("interrupted before its latency was measured")
     if warning := latency.spread_warning(contestant):
         notes.append(warning)
+    if throttled := clocks.throttling_note(list(contestant.readings.values())):
+        notes.append(throttled)
     return msgspec.structs.replace(
         row,
         latency_s=latency.summarise(contestant),
         relative_latency=latency.relative(contestant, anchor) if anchor else None,
         notes=notes,
     )
+
+
+def with_kernels(row: Measurement, kernel_seconds: Callable[[], float]) -> Measurement:
+    """The row with what its kernels take by themselves, and a note if the launches take longer."""
+    if row.latency_s is None or row.case.mode != "inference":
+        return row
+    try:
+        kernel_s = kernel_seconds()
+    except RuntimeError as error:
+        reason = describe(error)
+        notes = [*row.notes, f"no kernel time: it cannot be captured in a CUDA graph: {reason}"]
+        return msgspec.structs.replace(row, notes=notes)
+    note = launches.launch_note(row.latency_s.median, kernel_s)
+    notes = [*row.notes, note] if note else row.notes
+    return msgspec.structs.replace(row, kernel_s=kernel_s, notes=notes)
 
 
 def measure_static(

@@ -88,8 +88,12 @@ def examine(
         findings.append(
             Finding("cuda", "none: latency is the CPU's; the CUDA memory shown is a prediction")
         )
-    elif "triton" not in facts["packages"]:
+        return findings
+    if "triton" not in facts["packages"]:
         findings.append(Finding("triton", "absent", "install triton: the fused kernels need it"))
+    if "nvidia-ml-py" not in facts["packages"]:
+        advice = "to see throttling: pip install 'dybench[nvml]'"
+        findings.append(Finding("GPU clocks", "not read", advice))
     return findings
 
 

@@ -20,6 +20,7 @@ from dybench.statistics import median_interval, paired_ratio_interval, relative_
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from dybench.measure.clocks import Reading
     from dybench.measure.timer import Call, Timer
 
 WIDE_SPREAD = 0.15  # interquartile range over median from which a row carries a warning
@@ -57,6 +58,7 @@ class Contestant:
         self.turns = 0  # rounds it shall take part in
         self.first_call_s: float | None = None
         self.samples: dict[int, float] = {}  # round → seconds a call
+        self.readings: dict[int, Reading] = {}  # round → the GPU's clock right after it
         self.error: Exception | None = None
         self.timed_out = False
 
@@ -73,9 +75,11 @@ def contest(
     *,
     reference: str | None = None,
     seed: int = 0,
+    sense: Callable[[], Reading | None] | None = None,
 ) -> Iterator[float]:
     """Measure the contestants against each other, yielding the share that is done, 0 to 1.
 
+    `sense` reads the GPU's clock, and is asked after every block, outside of the timed span.
     The caller may stop iterating at any point (on Ctrl-C, say): what was measured by then is in
     the contestants. One whose call raises leaves the contest with its error; the others go on.
     """
@@ -88,7 +92,7 @@ def contest(
         taking_part = [c for c in contestants if not c.out and _takes_part(c, index, rounds)]
         order.shuffle(taking_part)
         for contestant in taking_part:
-            _attempt(contestant, partial(_take_turn, contestant, index, timer))
+            _attempt(contestant, partial(_take_turn, contestant, index, timer, sense))
         if index + 1 >= pace.min_rounds and _all_narrow(contestants, reference, pace):
             break
         yield 0.25 + 0.75 * (index + 1) / rounds
@@ -137,8 +141,15 @@ def _takes_part(contestant: Contestant, index: int, rounds: int) -> bool:
     return (index + 1) * contestant.turns // rounds > index * contestant.turns // rounds
 
 
-def _take_turn(contestant: Contestant, index: int, timer: Timer) -> None:
+def _take_turn(
+    contestant: Contestant,
+    index: int,
+    timer: Timer,
+    sense: Callable[[], Reading | None] | None,
+) -> None:
     contestant.samples[index] = timer.time(contestant.call, contestant.calls) / contestant.calls
+    if sense is not None and (reading := sense()) is not None:
+        contestant.readings[index] = reading
 
 
 def _attempt(contestant: Contestant, act: Callable[[], None]) -> None:
@@ -173,11 +184,21 @@ def _log_ratios(contestant: Contestant, anchor: Contestant | None) -> dict[int, 
 
 def summarise(contestant: Contestant) -> Latency | None:
     """Median, interval and samples of a contestant; None if it was never timed."""
-    samples = [contestant.samples[i] for i in sorted(contestant.samples)]
-    if not samples:
+    rounds = sorted(contestant.samples)
+    if not rounds:
         return None
+    samples = [contestant.samples[i] for i in rounds]
     interval = median_interval(samples)
-    return Latency(median=interval.estimate, low=interval.low, high=interval.high, samples=samples)
+    readings = contestant.readings
+    clocks = [reading.clock_mhz for reading in readings.values()]
+    return Latency(
+        median=interval.estimate,
+        low=interval.low,
+        high=interval.high,
+        samples=samples,
+        throttled=[at for at, i in enumerate(rounds) if i in readings and readings[i].throttling],
+        clock_mhz=[min(clocks), max(clocks)] if clocks else [],
+    )
 
 
 def relative(contestant: Contestant, anchor: Contestant) -> Ratio | None:

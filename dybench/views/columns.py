@@ -95,8 +95,8 @@ def fill_columns(
     """
     params, weights = _params(rows), _weights(rows)
     filled = [params, weights, _flops(rows, units.flops), _memory(rows, units.bytes)]
-    filled += [_predicted(rows, units.bytes), _latency(rows, units.seconds), _ratio(rows)]
-    filled.append(_accuracy(miou))
+    filled += [_predicted(rows, units.bytes), _latency(rows, units.seconds)]
+    filled += [_kernels(rows, units.seconds), _ratio(rows), _accuracy(miou)]
     if [value.text for value in params[1]] == [value.text for value in weights[1]]:
         filled.remove(weights)
     return [
@@ -164,6 +164,13 @@ def _latency(rows: Sequence[Measurement], unit: Unit) -> Filled:
         for row, value in zip(rows, values, strict=True)
     ]
     return Column("latency", "latency", "median", unit.symbol, has_intervals=True), values
+
+
+def _kernels(rows: Sequence[Measurement], unit: Unit) -> Filled:
+    scaled = [None if row.kernel_s is None else row.kernel_s / unit.size for row in rows]
+    decimals = decimals_for([x for x in scaled if x is not None])
+    values = [Value() if x is None else Value(format_fixed(x, decimals)) for x in scaled]
+    return Column("kernels", "kernels", "alone", unit.symbol), values
 
 
 def _ratio(rows: Sequence[Measurement]) -> Filled:

@@ -21,6 +21,9 @@ _WHOLE = (
     "peak_memory_reserved_bytes",
     "predicted_cuda_peak_memory_bytes",
     "rounds",
+    "rounds_throttled",
+    "clock_low_mhz",
+    "clock_high_mhz",
 )
 _NOTHING = Measurement(case=Case(upsampler="", channels=1, height=1, width=1, scale=1))
 
@@ -69,6 +72,10 @@ def _flat(row: Measurement) -> dict[str, Any]:
         "latency_low_s": latency.low if latency else None,
         "latency_high_s": latency.high if latency else None,
         "rounds": len(latency.samples) if latency else None,
+        "rounds_throttled": len(latency.throttled) if latency else None,
+        "clock_low_mhz": latency.clock_mhz[0] if latency and latency.clock_mhz else None,
+        "clock_high_mhz": latency.clock_mhz[1] if latency and latency.clock_mhz else None,
+        "kernel_s": row.kernel_s,
         "relative_to": ratio.to if ratio else None,
         "relative_latency": ratio.ratio if ratio else None,
         "relative_latency_low": ratio.low if ratio else None,

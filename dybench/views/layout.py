@@ -51,6 +51,7 @@ _SAVINGS: tuple[tuple[str, Callable[[Layout], Layout]], ...] = (
     ("interval ends", lambda now: replace(now, ratio="spread")),
     ("interval ends", lambda now: replace(now, latency="spread")),
     ("weights-only params", lambda now: now.hide("weights")),
+    ("kernels alone", lambda now: now.hide("kernels")),
     ("CUDA peak", lambda now: now.hide("predicted")),
     ("", lambda now: replace(now, long_names=False)),
     ("", lambda now: replace(now, gap=1)),

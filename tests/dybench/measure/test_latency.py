@@ -6,6 +6,7 @@ import itertools
 
 import pytest
 
+from dybench.measure.clocks import Reading
 from dybench.measure.latency import (
     Contestant,
     Pace,
@@ -208,3 +209,24 @@ def test_a_wide_spread_is_said_and_what_to_do() -> None:
 
 def test_no_contestants_is_no_contest() -> None:
     assert hold(FakeTimer(constant()), []) == [1.0]
+
+
+def test_the_clock_is_read_after_every_block_and_throttled_samples_are_marked() -> None:
+    entrants = contestants("a", "b")
+    readings = itertools.cycle([Reading(1980), None, Reading(1500, ("power cap",))])
+    pace = Pace(rounds=6, min_rounds=6, width=0.0)
+    hold(FakeTimer(constant(a=0.01, b=0.01)), entrants, pace, sense=lambda: next(readings))
+    for entrant in entrants:
+        found = summarise(entrant)
+        held_back = [i for i, reading in entrant.readings.items() if reading.throttling]
+        assert found.throttled == sorted(held_back)
+        assert found.throttled
+        assert len(found.samples) == 6  # marked, not dropped
+        assert found.clock_mhz == [1500, 1980]
+
+
+def test_without_clocks_nothing_is_said_of_them() -> None:
+    (entrant,) = contestants("a")
+    hold(FakeTimer(constant(a=0.01)), [entrant])
+    assert summarise(entrant).throttled == []
+    assert summarise(entrant).clock_mhz == []
