@@ -64,8 +64,13 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def cell(self) -> Cell:
-        """The grid cell this case belongs to; cases of one cell are measured against each other."""
+        """The grid cell this case belongs to."""
         return Cell(**{name: getattr(self, name) for name in Cell.__struct_fields__})
+
+    @property
+    def contest(self) -> Cell:
+        """What runs in the same rounds as this case: its cell, whatever the runtime."""
+        return msgspec.structs.replace(self.cell, runtime="eager")
 
     @property
     def key(self) -> tuple[str, tuple[tuple[str, Option], ...], Cell]:

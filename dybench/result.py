@@ -39,7 +39,7 @@ class Latency(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Ratio(msgspec.Struct, frozen=True, kw_only=True):
-    """Latency relative to the reference upsampler `to` of the same cell and run."""
+    """Latency relative to the reference upsampler `to` in the same rounds, run eagerly."""
 
     to: str
     ratio: float
@@ -110,6 +110,13 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
         groups: dict[Cell, list[Measurement]] = {}
         for row in self.measurements:
             groups.setdefault(row.case.cell, []).append(row)
+        return groups
+
+    def by_contest(self) -> dict[Cell, list[Measurement]]:
+        """The rows grouped by what ran in the same rounds: as by cell, with all runtimes."""
+        groups: dict[Cell, list[Measurement]] = {}
+        for row in self.measurements:
+            groups.setdefault(row.case.contest, []).append(row)
         return groups
 
     def to_json(self) -> bytes:

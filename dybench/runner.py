@@ -41,8 +41,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """How to measure; kept in the report.
 
     Attributes:
-        reference: the upsampler that latencies are given relative to; it is timed in every cell,
-            and has a row only where it was asked for.
+        reference: the upsampler that latencies are given relative to, run eagerly; it is timed in
+            every contest, and has a row only where it was asked for.
         memory_allocator: `keep` freed memory for the run, or leave the `system` its way.
         offset_std: spread of DySample's offsets, in low-resolution pixels.
         threads: torch's threads within an operator; None leaves torch's choice.
@@ -60,7 +60,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Progress(NamedTuple):
-    """Where a run is: `done` is the share of all of it, `seconds_left` a forecast."""
+    """Where a run is: `done` is the share of all of it, `seconds_left` a forecast.
+
+    A cell here holds the cases of all its runtimes.
+    """
 
     cell: Cell
     cell_number: int
@@ -78,7 +81,7 @@ def run(
     save: Callable[[Report], None] = lambda report: None,  # noqa: ARG005
     watch: Callable[[Progress], None] = lambda progress: None,  # noqa: ARG005
 ) -> Report:
-    """Measure `cases`, those of one grid cell against each other.
+    """Measure `cases`, those of one grid cell against each other, all runtimes in the same rounds.
 
     Args:
         cases: what to measure, all on devices that exist.
@@ -106,7 +109,7 @@ def run(
 def _grouped(cases: Sequence[Case]) -> dict[Cell, list[Case]]:
     cells: dict[Cell, list[Case]] = {}
     for case in cases:
-        cells.setdefault(case.cell, []).append(case)
+        cells.setdefault(case.contest, []).append(case)
     return cells
 
 
@@ -145,6 +148,8 @@ class _Walk:
 
     def go(self) -> None:
         for number, (cell, cases) in enumerate(self._cells.items()):
+            if any(case.runtime == "compile" for case in cases):
+                runtimes.forget_compiled()
             subjects = self._measure_statically(number, cell, cases)
             if self._settings.timed and subjects:
                 self._measure_latency(number, cell, subjects)
@@ -172,7 +177,7 @@ class _Walk:
 
     def _measure_latency(self, number: int, cell: Cell, subjects: dict[int, Subject]) -> None:
         contestants = {
-            row: Contestant(self._rows[row].case.upsampler, subject.call)
+            row: Contestant(_contestant_name(self._rows[row].case), subject.call)
             for row, subject in subjects.items()
         }
         everyone = list(contestants.values())
@@ -224,7 +229,7 @@ class _Walk:
 
     def _note_rows(self, cell: Cell, note: str) -> None:
         for index, row in enumerate(self._rows):
-            if row.case.cell == cell:
+            if row.case.contest == cell:
                 self._rows[index] = msgspec.structs.replace(row, notes=[*row.notes, note])
 
     def _tell(self, number: int, cell: Cell, doing: str, share: float) -> None:
@@ -232,6 +237,11 @@ class _Walk:
         elapsed = time.monotonic() - self._started
         left = elapsed * (1 - done) / done if done > 0.02 else None
         self._watch(Progress(cell, number + 1, len(self._cells), doing, done, left))
+
+
+def _contestant_name(case: Case) -> str:
+    """The upsampler; the runtime tells it from the reference, which is run eagerly."""
+    return case.upsampler if case.runtime == "eager" else f"{case.upsampler} ({case.runtime})"
 
 
 def with_latency(

@@ -72,6 +72,15 @@ def _check_compiler(device: str) -> None:
         )
 
 
+def forget_compiled() -> None:
+    """Start torch's compiler afresh, so that each cell is compiled for its own size.
+
+    Compiled code is kept by function, not by module: a second size would be compiled for any
+    size, and after a few modules of a class the compiler would give up and run eagerly.
+    """
+    torch.compiler.reset()
+
+
 def onnxruntime_call(module: nn.Module, inputs: tuple[Tensor, ...]) -> Callable[[], Tensor]:
     """Export `module` at the sizes of `inputs` and return a call of onnxruntime on them.
 

@@ -74,7 +74,7 @@ class CellTable:
 def cell_tables(
     report: Report, miou: Callable[[str], float | None] | None = None
 ) -> list[CellTable]:
-    """The tables of a report, one a grid cell, with the same units in all.
+    """The tables of a report, one a grid cell with all its runtimes, the same units in all.
 
     Args:
         report: what was measured.
@@ -86,11 +86,11 @@ def cell_tables(
         miou = load_published().miou
     rows = report.measurements
     units = choose_units(rows)
-    return [_cell_table(cell, group, units, miou) for cell, group in report.by_cell().items()]
+    return [_cell_table(group, units, miou) for group in report.by_contest().values()]
 
 
 def cell_title(cell: Cell) -> str:
-    """What all rows of a cell have in common: `256 × 120 × 120, ×2, batch 1, float32, …`."""
+    """What a cell's rows have in common: `256 × 120 × 120, ×2, batch 1, float32, …`."""
     parts = [
         f"{cell.channels} × {cell.height} × {cell.width}",
         f"×{cell.scale}",
@@ -138,11 +138,11 @@ def legend(tables: Iterable[CellTable]) -> list[tuple[str, str]]:
 
 
 def _cell_table(
-    cell: Cell,
-    group: Sequence[Measurement],
-    units: Units,
-    miou: Callable[[str], float | None],
+    group: Sequence[Measurement], units: Units, miou: Callable[[str], float | None]
 ) -> CellTable:
+    first = group[0].case
+    mixed = any(row.case.runtime != first.runtime for row in group)
+    name = _label_with_runtime if mixed else label
     rows = [row for row in group if row.status == "ok" or _has_figures(row)]
     bare = [row for row in group if row not in rows]
     accuracy = [_published(row, miou) for row in rows]
@@ -151,28 +151,32 @@ def _cell_table(
     notes, numbers = number_notes([row.notes for row in rows])
     shown = tuple(
         Row(
-            label=label(row.case),
+            label=name(row.case),
             guided=row.guided,
             front=fronts[i],
             values=tuple(values[i] for _, values in filled),
             notes=numbers[i],
-            problem=None if row.status == "ok" else _problem(row, [row.reason]),
+            problem=None if row.status == "ok" else _problem(row, [row.reason], name),
         )
         for i, row in enumerate(rows)
     )
     return CellTable(
-        title=cell_title(cell),
+        title=cell_title(first.contest if mixed else first.cell),
         columns=tuple(column for column, _ in filled),
         rows=shown,
-        bare=tuple(_problem(row, [row.reason, *row.notes]) for row in bare),
+        bare=tuple(_problem(row, [row.reason, *row.notes], name) for row in bare),
         notes=tuple(notes),
-        uncounted=tuple(_uncounted(row) for row in rows if row.flops_unsupported),
+        uncounted=tuple(_uncounted(row, name) for row in rows if row.flops_unsupported),
     )
 
 
-def _problem(row: Measurement, reasons: Sequence[str]) -> Problem:
+def _label_with_runtime(case: Case) -> str:
+    return label(case) if case.runtime == "eager" else f"{label(case)} ({case.runtime})"
+
+
+def _problem(row: Measurement, reasons: Sequence[str], name: Callable[[Case], str]) -> Problem:
     said = [reason for reason in reasons if reason] or ["no reason given"]
-    return Problem(label(row.case), row.status.replace("_", " "), "; ".join(said))
+    return Problem(name(row.case), row.status.replace("_", " "), "; ".join(said))
 
 
 def _has_figures(row: Measurement) -> bool:
@@ -180,9 +184,9 @@ def _has_figures(row: Measurement) -> bool:
     return any(figure is not None for figure in figures)
 
 
-def _uncounted(row: Measurement) -> str:
+def _uncounted(row: Measurement, name: Callable[[Case], str]) -> str:
     operators = ", ".join(f"{name} ({n}×)" for name, n in sorted(row.flops_unsupported.items()))
-    return f"{label(row.case)}: {operators}"
+    return f"{name(row.case)}: {operators}"
 
 
 def _published(row: Measurement, miou: Callable[[str], float | None]) -> float | None:

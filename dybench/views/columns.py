@@ -23,7 +23,7 @@ from dybench.units import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from dybench.result import Measurement
+    from dybench.result import Measurement, Ratio
 
 _SHORT_STATUS = {"out_of_memory": "no memory"}
 _MEMORY = {
@@ -178,11 +178,15 @@ def _ratio(rows: Sequence[Measurement]) -> Filled:
     references = sorted({ratio.to for ratio in found if ratio})
     values = _timed([None if x is None else (x.ratio, x.low, x.high) for x in found], 2)
     values = [
-        Value(value.text, best=value.best) if ratio and ratio.to == row.case.upsampler else value
+        Value(value.text, best=value.best) if ratio and _is_reference(row, ratio) else value
         for row, ratio, value in zip(rows, found, values, strict=True)
     ]
     name = f"× {' or '.join(references)}"
     return Column("ratio", name, has_intervals=True), values
+
+
+def _is_reference(row: Measurement, ratio: Ratio) -> bool:
+    return ratio.to == row.case.upsampler and row.case.runtime == "eager"
 
 
 def _accuracy(numbers: Sequence[float | None]) -> Filled:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 
 import pytest
@@ -47,6 +48,41 @@ def test_a_run_measures_onnxruntime_and_says_what_it_cannot_count():
     assert eager.peak_memory_bytes > 0
     assert onnx.peak_memory_bytes is None
     assert any("onnxruntime allocates for itself" in note for note in onnx.notes)
+
+
+def test_runtimes_take_turns_in_the_same_rounds_against_the_eager_reference(monkeypatch):
+    held = []
+    contest = runner.latency.contest
+
+    def watched(contestants, *args, **options):
+        held.append(([c.name for c in contestants], options["reference"]))
+        return contest(contestants, *args, **options)
+
+    monkeypatch.setattr(runner.latency, "contest", watched)
+    cases = [
+        case(name, runtime=runtime)
+        for runtime in ("onnxruntime", "eager")
+        for name in ("nearest", "bilinear")
+    ]
+    rows = runner.run(cases, SETTINGS).measurements
+    names = ["nearest (onnxruntime)", "bilinear (onnxruntime)", "nearest", "bilinear"]
+    assert held == [(names, "bilinear")]
+    assert [row.case for row in rows] == cases
+    assert {row.relative_latency.to for row in rows} == {"bilinear"}
+    assert rows[3].relative_latency.low == rows[3].relative_latency.high == 1.0
+    assert rows[1].relative_latency.low < rows[1].relative_latency.high
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of the compiler's own parts
+@pytest.mark.skipif(shutil.which("g++") is None, reason="needs a C++ compiler")
+def test_each_cell_is_compiled_for_its_own_size(monkeypatch):
+    forgotten = []
+    forget = runtimes.forget_compiled
+    monkeypatch.setattr(runtimes, "forget_compiled", lambda: (forgotten.append(1), forget()))
+    cases = [case("nearest", runtime="compile", width=width) for width in (5, 7)]
+    rows = runner.run([*cases, case("nearest", width=9)], SETTINGS).measurements
+    assert [row.status for row in rows] == ["ok"] * 3
+    assert len(forgotten) == 2
 
 
 @pytest.mark.parametrize(

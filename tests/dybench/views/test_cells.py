@@ -217,3 +217,36 @@ def test_no_row_is_lost_and_every_row_has_every_column(rows):
     assert sum(len(shown.problems) for shown in tables) == sum(r.status != "ok" for r in rows)
     for shown in tables:
         assert all(len(row.values) == len(shown.columns) for row in shown.rows)
+
+
+def test_runtimes_of_a_cell_are_rows_of_one_table():
+    shown = table(
+        make_measurement("bilinear", ratio=1.0),
+        make_measurement("bilinear", ratio=0.9, runtime="compile"),
+        make_measurement(
+            "deconv",
+            status="skipped",
+            reason="no",
+            latency=None,
+            params=None,
+            flops=None,
+            memory=None,
+            runtime="onnxruntime",
+        ),
+    )
+    assert [row.label for row in shown.rows] == ["bilinear", "bilinear (compile)"]
+    assert [problem.label for problem in shown.problems] == ["deconv (onnxruntime)"]
+    assert [bool(value.interval) for value in figures(shown, "ratio")] == [False, True]
+    assert shown.title.endswith("inference")
+
+
+def test_one_runtime_alone_is_in_the_title():
+    shown = table(make_measurement("bilinear", runtime="compile"))
+    assert [row.label for row in shown.rows] == ["bilinear"]
+    assert shown.title.endswith("inference, compile")
+
+
+def test_kernels_alone_are_a_column_where_they_were_timed():
+    assert "kernels" not in [column.key for column in table(make_measurement("a")).columns]
+    shown = table(make_measurement("a", latency=0.004, kernel_s=0.001), make_measurement("b"))
+    assert [value.text for value in figures(shown, "kernels")] == ["1.00", "–"]
