@@ -55,7 +55,7 @@ class CheckSettings(Axes, frozen=True, kw_only=True, forbid_unknown_fields=True,
     baseline: str | None = None
     against: str | None = None
     budget: str = "10m"
-    slower_than: str | float = "5%"
+    slower_than: str | float = "4%"
     floor: str | float = "2%"
     elsewhere: str | float = "30%"
     confidence: str | float = "99%"

@@ -40,7 +40,7 @@ class Thresholds(msgspec.Struct, frozen=True, kw_only=True):
             ratio of two upsamplers shifts by itself.
     """
 
-    slower_than: float = 0.05
+    slower_than: float = 0.04
     floor: float = 0.02
     confidence: float = 0.99
     elsewhere: float = 0.30

@@ -18,10 +18,10 @@ MIRROR = {"slower": "faster", "faster": "slower", "same": "same", "unclear": "un
     ("estimate", "low", "high", "verdict"),
     [
         (1.10, 1.06, 1.14, "slower"),
-        (1.051, 1.021, 1.08, "slower"),
+        (1.041, 1.021, 1.08, "slower"),
         (1.06, 1.01, 1.11, "unclear"),  # the bound is under the floor of 2 %
-        (1.04, 1.03, 1.049, "same"),  # surely slower, but not by more than 5 %
-        (1.04, 1.03, 1.06, "unclear"),
+        (1.03, 1.025, 1.039, "same"),  # surely slower, but not by more than 4 %
+        (1.03, 1.025, 1.05, "unclear"),
         (1.00, 0.97, 1.03, "same"),
         (1.00, 0.90, 1.10, "unclear"),
         (0.90, 0.88, 0.93, "faster"),
