@@ -1,10 +1,14 @@
 """The side-by-side benchmark: same weights, same figures out of both, honest verdicts."""
 
+import msgspec
 import pytest
 import torch
 
+from dybench.errors import DybenchError
 from dybench.measure.latency import Pace
-from dybench.speed import CARAFE_SCENE, SCENES, Row, Scene, _pair, _target, run_scene
+from dybench.scenes import CARAFE_SCENE, LAYOUTS, PL8, SCENES, Scene, pair, target
+from dybench.speed import Row, SpeedReport, load, run_scene
+from dybench.views.speed import render_result, render_table
 
 CPU = torch.device("cpu")
 PACE = Pace(budget_s=0.01, block_s=0.001, rounds=3, min_rounds=2, warmup_s=0.002)
@@ -12,22 +16,63 @@ PACE = Pace(budget_s=0.01, block_s=0.001, rounds=3, min_rounds=2, warmup_s=0.002
 
 @pytest.mark.parametrize("scene", [*SCENES, CARAFE_SCENE], ids=lambda scene: scene.title)
 def test_ours_and_the_yardstick_compute_the_same(scene: Scene) -> None:
-    ours, yardstick = _pair(scene)
+    ours, yardstick = pair(scene)
     x = torch.randn(1, scene.channels, 6, 7)
     with torch.no_grad():
         assert torch.allclose(ours(x), yardstick(x), atol=1e-4)
 
 
-def test_a_scene_gives_every_ratio_and_the_memory_of_both() -> None:
-    rows, seconds, overhead = run_scene(Scene(channels=16, height=6, width=7), CPU, PACE)
-    assert {(row.ours, row.against) for row in rows} >= {
+SMALL = Scene(channels=16, height=6, width=7)
+
+
+def test_a_scene_gives_every_ratio_the_memory_and_the_bandwidth() -> None:
+    result = run_scene(SMALL, CPU, PACE)
+    assert {(row.ours, row.against) for row in result.rows} >= {
         ("ours, NCHW", "reference"),
         ("ours, channels_last", "reference"),
         ("ours, channels_last", "bilinear, NCHW"),
     }
-    assert all(row.low <= row.ratio <= row.high for row in rows)
-    assert set(overhead) == {"reference", "ours, NCHW", "ours, channels_last"}
-    assert seconds.keys() > overhead.keys()
+    assert all(row.low <= row.ratio <= row.high for row in result.rows)
+    assert set(result.memory_overhead) == {"reference", "ours, NCHW", "ours, channels_last"}
+    assert result.seconds.keys() > result.memory_overhead.keys()
+    movers = {f"{who}, {layout}" for who in ("ours", "bilinear") for layout in LAYOUTS}
+    assert set(result.bandwidth) == movers
+    # Input and output are 5/4 of the output, and a copy of it moves it twice.
+    copied = next(row for row in result.rows if row.against == "copy of the output")
+    share = result.bandwidth["ours, channels_last"]
+    assert share.estimate == pytest.approx(5 / 8 / copied.ratio)
+    assert share.low <= share.estimate <= share.high
+
+
+def test_implementations_are_timed_by_name_when_asked_for() -> None:
+    result = run_scene(SMALL, CPU, PACE, paths=("torch", "gather"))
+    named = {row.ours for row in result.rows if row.ours.endswith(("torch", "gather"))}
+    assert named == {
+        f"ours, {layout}, {path}" for layout in LAYOUTS for path in ("torch", "gather")
+    }
+
+
+def test_the_table_and_the_page_are_of_what_is_saved(tmp_path) -> None:
+    result = run_scene(SMALL, CPU, PACE)
+    report = SpeedReport(created="now", machine={}, freed_memory_kept=True, results=[result])
+    path = tmp_path / "speed.json"
+    path.write_bytes(msgspec.json.encode(report))
+    assert load(path) == report
+    row = next(r for r in result.rows if (r.ours, r.against) == ("ours, NCHW", "reference"))
+    shown = f"{row.ratio:.2f} [{row.low:.2f}, {row.high:.2f}]"
+    assert render_table(report).splitlines()[2].startswith(f"| {SMALL.title} | {shown} |")
+    page = render_result(result)
+    assert f"| ours, NCHW | reference | {shown} | ≤ 1 | {row.verdict} |" in page
+    assert "Bandwidth (input and output, once each), of a copy's: ours, NCHW" in page
+
+
+@pytest.mark.parametrize("content", [None, b"", b"{}", b"[1"])
+def test_what_is_no_report_is_one_line(tmp_path, content) -> None:
+    path = tmp_path / "speed.json"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(DybenchError, match=r"^cannot read .*speed\.json: "):
+        load(path)
 
 
 @pytest.mark.parametrize(
@@ -47,10 +92,12 @@ def test_a_target_is_met_by_the_whole_interval(low, high, target, verdict) -> No
 
 def test_the_targets_are_those_that_were_set() -> None:
     full, small = Scene(), Scene(channels=64)
-    assert _target(full, "ours, channels_last", "reference", CPU) == 0.45
-    assert _target(small, "ours, channels_last", "reference", CPU) == 1.0
-    assert _target(full, "ours, NCHW", "reference", CPU) == 1.0
-    assert _target(CARAFE_SCENE, "ours, channels_last", "reference", CPU) == 0.25
+    assert target(full, "ours, channels_last", "reference", CPU) == 0.45
+    assert target(small, "ours, channels_last", "reference", CPU) == 1.0
+    assert target(full, "ours, NCHW", "reference", CPU) == 1.0
+    corner = Scene(channels=64, height=32, width=32, options=PL8)
+    assert target(corner, "ours, channels_last", "reference", CPU) == 1.0
+    assert target(CARAFE_SCENE, "ours, channels_last", "reference", CPU) == 0.25
     cuda = torch.device("cuda")
-    assert _target(full, "ours, NCHW", "reference", cuda) == 0.33
-    assert _target(full, "ours, NCHW", "bilinear, NCHW", cuda) == 1.3
+    assert target(full, "ours, NCHW", "reference", cuda) == 0.33
+    assert target(full, "ours, NCHW", "bilinear, NCHW", cuda) == 1.3

@@ -1,0 +1,51 @@
+"""What `dybench.speed` found out, as Markdown: scene by scene, or all of it in one table."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from dybench.speed import Result, SpeedReport
+
+
+def render_result(result: Result) -> str:
+    """One scene: ratios, then medians, memory and bandwidth."""
+    return "\n".join(_lines(result))
+
+
+def render_table(report: SpeedReport) -> str:
+    """All scenes in one table, a row each: ours in both layouts over the reference on NCHW."""
+    memory = "memory above input and output, of the output: reference · NCHW · channels_last"
+    lines = [f"| scene | NCHW | channels_last | {memory} |", "| --- | --- | --- | --- |"]
+    names = ("ours, NCHW", "ours, channels_last")
+    for result in report.results:
+        ratios = {row.ours: row for row in result.rows if row.against == "reference"}
+        cells = [_interval(ratios[n].ratio, ratios[n].low, ratios[n].high) for n in names]
+        shares = [f"{result.memory_overhead[n]:.0%}" for n in ("reference", *names)]
+        lines.append("| " + " | ".join([result.scene, *cells, " · ".join(shares)]) + " |")
+    return "\n".join(lines)
+
+
+def _lines(result: Result) -> Iterator[str]:
+    yield f"\n**{result.scene}**\n"
+    yield "| ours | against | ratio [95 %] | must reach | |"
+    yield "| --- | --- | --- | --- | --- |"
+    for row in result.rows:
+        target = "" if row.target is None else f"≤ {row.target:g}"
+        ratio = _interval(row.ratio, row.low, row.high)
+        yield f"| {row.ours} | {row.against} | {ratio} | {target} | {row.verdict} |"
+    medians = "; ".join(f"{name} {value * 1e3:.2f} ms" for name, value in result.seconds.items())
+    yield f"\nMedians: {medians}."
+    shares = "; ".join(f"{name} {share:.0%}" for name, share in result.memory_overhead.items())
+    yield f"Peak memory above input and output, of the output: {shares}."
+    rates = "; ".join(
+        f"{name} {rate.estimate:.0%} [{rate.low:.0%}, {rate.high:.0%}]"
+        for name, rate in result.bandwidth.items()
+    )
+    yield f"Bandwidth (input and output, once each), of a copy's: {rates}."
+
+
+def _interval(ratio: float, low: float, high: float) -> str:
+    return f"{ratio:.2f} [{low:.2f}, {high:.2f}]"
