@@ -232,19 +232,56 @@ def _offset_places(
     ordered = by_pixel(shift, scale, groups, style).permute(1, 0, 3, 4, 5, 6, 2)
     places = torch.empty(ordered.shape, dtype=dtype, device=x.device)
     if style == "lp":
-        # One sub-column and group at a time: the inner loops then run along a row of pixels, not
-        # along the few groups, which is twice as fast.
-        for by_group, into in zip(ordered.unbind(-2), places.unbind(-2), strict=True):
-            for part, out in zip(by_group.unbind(-1), into.unbind(-1), strict=True):
-                torch.mul(part, factor, out=out)
+        _move_by_column(ordered, factor, places)
     else:
-        torch.mul(ordered, factor, out=places)
-    places = places.view(2, n, height * scale, width * scale * groups)
-    columns, rows = _unmoved(height, width, scale, groups, dtype)
-    across, down = places.unbind(0)
+        _move(ordered, factor, places)
+    return places.view(2, n, height * scale, width * scale, groups, 1)
+
+
+def _move_by_column(ordered: Tensor, factor: float, places: Tensor) -> None:
+    """Write where the points of "lp" lie, one sub-column and group at a time.
+
+    The inner loops then run along a row of pixels, not along the few groups: twice as fast.
+    """
+    height, scale, width = ordered.shape[2:5]
+    starts = _KEPT_STARTS if height * width <= _KEPT_PIXELS else _starts_by_column
+    unmoved = starts(height, width, scale, places.dtype)
+    for start, by_group, into in zip(unmoved, ordered.unbind(-2), places.unbind(-2), strict=True):
+        for part, out in zip(by_group.unbind(-1), into.unbind(-1), strict=True):
+            torch.add(start, part, alpha=factor, out=out)
+
+
+def _move(ordered: Tensor, factor: float, places: Tensor) -> None:
+    """Write where the points of "pl" lie: a column of groups at a time is fast enough there."""
+    _, n, height, scale, width, _, groups = ordered.shape
+    torch.mul(ordered, factor, out=places)
+    columns, rows = _unmoved(height, width, scale, groups, places.dtype)
+    across, down = places.view(2, n, height * scale, width * scale * groups).unbind(0)
     across.add_(columns)
     down.add_(rows)
-    return places.view(2, n, height * scale, width * scale, groups, 1)
+
+
+# Starts of maps of up to so many pixels are kept between calls, 16 bytes a pixel and sub-pixel.
+_KEPT_PIXELS = 1 << 16
+
+
+def _starts_by_column(
+    height: int, width: int, scale: int, dtype: torch.dtype
+) -> tuple[Tensor, ...]:
+    """Return where points lie that no offset moves, `(2, 1, H, s, W)` for each sub-column."""
+    with torch.inference_mode(mode=False):  # kept for calls that are not in inference mode
+        cpu = torch.device("cpu")
+        start = subpixel_start(scale, cpu).to(dtype)
+        columns = torch.arange(width, dtype=dtype, device=cpu)
+        rows = (torch.arange(height, dtype=dtype, device=cpu).view(-1, 1) + start).unsqueeze(-1)
+        shape = (height, scale, width)
+        return tuple(
+            torch.stack(((columns + each).expand(shape), rows.expand(shape))).unsqueeze(1)
+            for each in start.unbind()
+        )
+
+
+_KEPT_STARTS = lru_cache(maxsize=16)(_starts_by_column)
 
 
 @lru_cache(maxsize=16)
