@@ -35,8 +35,8 @@ def point_sample(
         weights: `(N, G, P, Ho, Wo)`, with which the P points are summed.
         padding: outside the map, "border" clamps positions (and clamped coordinates get no
             gradient) and "zeros" reads zeros.
-        implementation: "auto", "naive", "torch" or "gather"; None leaves it to
-            `dysample.ops.implementation`, and else to what is fastest.
+        implementation: "auto", "naive", "torch", "gather" on a CPU or "triton" on CUDA; None
+            leaves it to `dysample.ops.implementation`, and else to what is fastest.
 
     Returns:
         `(N, C, Ho, Wo)` in the dtype, device and memory format of `x`.
@@ -79,7 +79,7 @@ def offset_sample(
         scale: s.
         groups: g; group q reads the q-th C/g channels.
         style: "lp" or "pl".
-        implementation: as for `point_sample`, or "triton" on CUDA.
+        implementation: as for `point_sample`.
 
     Returns:
         `(N, C, sH, sW)` in the dtype, device and memory format of `x`.

@@ -47,8 +47,6 @@ def choose(implementation: str, operator: str, x: Tensor, reading: Reading) -> s
     check_one_of("implementation", implementation, IMPLEMENTATIONS)
     if implementation == "gather":
         require(implementation, operator, _gather_reason(x, reading))
-    if implementation == "triton":
-        require(implementation, operator, "its kernels read DySample's offsets, not positions")
     return implementation
 
 

@@ -80,7 +80,7 @@ def offset_sample_backward_fused(
     need_x, need_offset, need_scope = needed[0], needed[1], needed[2] and scope is not None
     of_offset = offset.new_empty(offset.shape) if need_offset else None
     of_scope = scope.new_empty(scope.shape) if need_scope and scope is not None else None
-    total, unit = _accumulator(gradient, x) if need_x else (None, None)
+    total, unit = accumulator(gradient, x) if need_x else (None, None)
     tile = _tile(x, groups, scale)
     programs = tile.programs(n, height * scale, width * scale, groups)
     share = channels // groups
@@ -107,7 +107,7 @@ def offset_sample_backward_fused(
             long=needs_long(x, offset, gradient),
             enable_fp_fusion=True,
         )
-    return _of_x(total, unit, kind), of_offset, of_scope
+    return in_dtype(total, unit, kind), of_offset, of_scope
 
 
 def _dense(x: Tensor, offset: Tensor, scope: Tensor | None) -> tuple[Tensor, Tensor, Tensor | None]:
@@ -134,11 +134,18 @@ def _geometry(
     }
 
 
-def _accumulator(gradient: Tensor, x: Tensor) -> tuple[Tensor, Tensor | None]:
+def accumulator(
+    gradient: Tensor, x: Tensor, weights: Tensor | None = None
+) -> tuple[Tensor, Tensor | None]:
     """Return zeros to add the map's gradient up in, and what one is in their unit.
 
     Floating-point sums depend on the order in which the atomic additions arrive, and integer sums
     do not: where determinism is asked for, shares are rounded to multiples of a power of two.
+
+    Args:
+        gradient: what the output received; a share is at most its largest value,
+        x: the map,
+        weights: times the largest of these, if there are any.
     """
     layout = memory_format(x)
     if not torch.are_deterministic_algorithms_enabled():
@@ -146,12 +153,15 @@ def _accumulator(gradient: Tensor, x: Tensor) -> tuple[Tensor, Tensor | None]:
         return total, None
     total = torch.zeros_like(x, dtype=torch.int64, memory_format=layout)
     largest = torch.linalg.vector_norm(gradient, float("inf"), dtype=torch.float32)
+    if weights is not None:
+        largest = largest * torch.linalg.vector_norm(weights, float("inf"), dtype=torch.float32)
     bits = _UNIT_BITS - torch.frexp(largest).exponent.clamp_(min=-80)
     unit = torch.ldexp(torch.ones_like(largest), bits)
     return total, torch.where(largest.isfinite(), unit, float("nan"))
 
 
-def _of_x(total: Tensor | None, unit: Tensor | None, kind: torch.dtype) -> Tensor | None:
+def in_dtype(total: Tensor | None, unit: Tensor | None, kind: torch.dtype) -> Tensor | None:
+    """Return what was added up in `accumulator`, in the dtype of the map; None for nothing."""
     if total is None:
         return None
     if unit is None:

@@ -12,7 +12,7 @@ import torch
 from dysample.ops._implementation import memory_format
 from dysample.ops._library import LIBRARY, Context, no_second_derivative, register, save_nothing
 from dysample.ops._triton import takes_triton
-from dysample.ops.point_sample import composed, fused, gather
+from dysample.ops.point_sample import composed, fused, gather, points
 from dysample.ops.point_sample.dispatch import Reading, choose
 
 if TYPE_CHECKING:
@@ -39,6 +39,8 @@ LIBRARY.define(
 def _point_sample(
     x: Tensor, positions: Tensor, weights: Tensor | None, padding: str, implementation: str
 ) -> Tensor:
+    if takes_triton(implementation, "point_sample", x, positions, weights):
+        return points.point_sample_fused(x, positions, weights, padding)
     reading = _reading(positions, padding, backward=False)
     if choose(implementation, "point_sample", x, reading) == "gather":
         return gather.point_sample(x, positions, weights, padding)
@@ -58,6 +60,11 @@ def _point_sample_backward(
     needed: list[bool],
     implementation: str,
 ) -> tuple[Tensor, Tensor, Tensor]:
+    if takes_triton(implementation, "point_sample", x, positions, weights):
+        return _three(
+            x,
+            points.point_sample_backward_fused(gradient, x, positions, weights, padding, needed),
+        )
     name = choose(implementation, "point_sample", x, _reading(positions, padding, backward=True))
     backward = (gather if name == "gather" else composed).point_sample_backward
     return _three(x, backward(gradient, x, positions, weights, padding, needed))

@@ -68,8 +68,11 @@ def test_opcheck(layout):
     offset = random_map((2, 32, 4, 5), layout).requires_grad_()
     kernels = random_map((2, 9, 8, 10), layout).requires_grad_()
     query = random_map((2, 8, 8, 10), layout).requires_grad_()
+    positions = (4 * torch.rand(2, 2, 2, 3, 8, 10, device="cuda")).requires_grad_()
+    weights = torch.rand(2, 2, 3, 8, 10, device="cuda").requires_grad_()
     operators = torch.ops.dysample
     for operator, arguments in (
+        (operators.point_sample, (x, positions, weights, "zeros", "auto")),
         (operators.offset_sample, (x, offset, offset.detach(), 2, 4, "lp", "auto")),
         (operators.reassemble, (x, kernels, 1, "auto")),
         (operators.affinity, (query, x, 3, "auto")),
@@ -78,7 +81,7 @@ def test_opcheck(layout):
 
 
 @both_layouts
-@pytest.mark.parametrize("name", ["dysample+", "dysample-s", "carafe", "sapa-b"])
+@pytest.mark.parametrize("name", ["dysample+", "dysample-s", "carafe", "sapa-b", "sapa-d"])
 def test_a_captured_graph_replays(name, layout):
     module = build_upsampler(name, 64).cuda().eval()
     maps = [random_map((1, 64, 12, 20), layout)]

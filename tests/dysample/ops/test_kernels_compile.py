@@ -19,6 +19,7 @@ import torch
 
 from dysample.ops.affinity.fused import affinity_fused
 from dysample.ops.point_sample.fused import offset_sample_backward_fused, offset_sample_fused
+from dysample.ops.point_sample.points import point_sample_backward_fused, point_sample_fused
 from dysample.ops.reassemble.fused import reassemble_adjoint_fused, reassemble_fused
 from tests.golden_cases import LAYOUTS
 from tests.triton_device import INSTALLED, INTERPRETED
@@ -75,6 +76,12 @@ def meta(channels: int, size: int, dtype: torch.dtype, layout: str) -> torch.Ten
     return value.contiguous(memory_format=LAYOUTS[layout])
 
 
+def points() -> tuple[torch.Tensor, torch.Tensor]:
+    """Return the positions and weights of SAPA-D: nine points in each of four groups."""
+    shape = (4, 9, 2 * SIZE, 2 * SIZE)
+    return torch.empty(1, 2, *shape, device="meta"), torch.empty(1, *shape, device="meta")
+
+
 def launch(operator: str, dtype: torch.dtype, layout: str) -> None:
     x, large = (meta(CHANNELS, size, dtype, layout) for size in (SIZE, 2 * SIZE))
     offset = meta(32, SIZE, dtype, layout)
@@ -83,6 +90,10 @@ def launch(operator: str, dtype: torch.dtype, layout: str) -> None:
         offset_sample_fused(x, offset, None, 2, 4, "lp")
     elif operator == "point_sample.backward_kernel":
         offset_sample_backward_fused(large, x, offset, offset, 2, 4, "lp", [True] * 3)
+    elif operator == "point_sample.points_kernel":
+        point_sample_fused(x, *points(), "zeros")
+    elif operator == "point_sample.points_backward_kernel":
+        point_sample_backward_fused(large, x, *points(), "zeros", [True] * 3)
     elif operator == "reassemble.reassemble_kernel":
         reassemble_fused(x, kernels, 1, 2, 5)
     elif operator == "reassemble.adjoint_kernel":
@@ -101,6 +112,8 @@ def launch(operator: str, dtype: torch.dtype, layout: str) -> None:
     [
         "point_sample.forward_kernel",
         "point_sample.backward_kernel",
+        "point_sample.points_kernel",
+        "point_sample.points_backward_kernel",
         "reassemble.reassemble_kernel",
         "reassemble.adjoint_kernel",
         "affinity.affinity_kernel",
@@ -108,7 +121,8 @@ def launch(operator: str, dtype: torch.dtype, layout: str) -> None:
 )
 def test_spills_nothing_and_reads_wide(operator, dtype, layout, monkeypatch, tmp_path):
     package, name = operator.split(".")
-    module = importlib.import_module(f"dysample.ops.{package}.triton_kernels")
+    file = "points_kernels" if name.startswith("points") else "triton_kernels"
+    module = importlib.import_module(f"dysample.ops.{package}.{file}")
     recorder = Recorder(getattr(module, name))
     monkeypatch.setattr(module, name, recorder)
     monkeypatch.setenv("TRITON_CACHE_DIR", str(tmp_path))

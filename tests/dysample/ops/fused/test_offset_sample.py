@@ -108,7 +108,7 @@ def test_writes_all_and_adds_up_deterministically(case, unwritten_memory_is_nan)
 
 def test_deterministic_sums_are_integers(unwritten_memory_is_nan):
     x = torch.randn(1, 2, 3, 3, device=DEVICE)
-    total, unit = fused_module._accumulator(torch.full_like(x, -3.0), x)
+    total, unit = fused_module.accumulator(torch.full_like(x, -3.0), x)
     assert total.dtype is torch.int64
     assert unit.item() == 2.0**34  # 3 lies below 2^2, and that is 2^36 units
 
