@@ -39,12 +39,16 @@ class Latency(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Ratio(msgspec.Struct, frozen=True, kw_only=True):
-    """Latency relative to the reference upsampler `to` in the same rounds, run eagerly."""
+    """Latency relative to the reference upsampler `to` in the same rounds, run eagerly.
+
+    `samples` are the ratios of single rounds, to the reference's turns just before and after.
+    """
 
     to: str
     ratio: float
     low: float
     high: float
+    samples: list[float] = msgspec.field(default_factory=list)
 
 
 class Measurement(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=False):

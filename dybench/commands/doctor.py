@@ -133,9 +133,9 @@ def _resolution(seconds: float) -> Interval | None:
     import torch
 
     from dybench.measure import allocator
-    from dybench.measure.latency import Contestant, Pace, contest
+    from dybench.measure.latency import Contestant, Pace, contest, relative
     from dybench.measure.timer import for_device
-    from dybench.statistics import paired_ratio_interval
+    from dybench.statistics import Interval
     from dysample import build_upsampler
 
     allocator.keep_freed_memory()
@@ -151,12 +151,8 @@ def _resolution(seconds: float) -> Interval | None:
     pace = Pace(budget_s=seconds / 2, rounds=10_000, width=0.0)
     for _ in contest(twins, for_device(device), pace, reference="bilinear"):
         pass
-    rounds = sorted(twins[0].samples.keys() & twins[1].samples.keys())
-    if not rounds:
-        return None
-    return paired_ratio_interval(
-        [twins[1].samples[i] for i in rounds], [twins[0].samples[i] for i in rounds]
-    )
+    ratio = relative(twins[1], twins[0])
+    return None if ratio is None else Interval(ratio.ratio, ratio.low, ratio.high)
 
 
 def judge_resolution(ratio: Interval) -> Finding:

@@ -19,7 +19,14 @@ if TYPE_CHECKING:
     from dybench.runner import Settings
 
 RESULTS = Path("results")
-QUICK = {"budget_s": 0.2, "block_s": 0.01, "rounds": 15, "min_rounds": 3, "warmup_s": 0.06}
+QUICK = {
+    "budget_s": 0.2,
+    "block_s": 0.01,
+    "rounds": 15,
+    "min_rounds": 3,
+    "between": 8,
+    "warmup_s": 0.06,
+}
 
 
 def run(

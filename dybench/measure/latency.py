@@ -1,8 +1,9 @@
 """Latency as a contest: contestants take turns in rounds of random order.
 
 Whatever drifts (clocks, neighbours, temperature) then hits all of them alike, and the ratio to
-the reference of the same round is free of it. A slow contestant sits out some rounds, evenly
-spread, so that each gets about the same time.
+the reference is free of it: the reference has a turn before and after every few contestants, and
+each is compared with the two around it. A slow contestant sits out some rounds, evenly spread, so
+that each gets about the same time.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ class Pace(msgspec.Struct, frozen=True, kw_only=True):
         budget_s: seconds of timed blocks for each contestant.
         block_s: seconds a block of calls should last, unless one call is longer.
         rounds: most rounds of the contest. min_rounds: fewest, whatever the budget says.
+        between: contestants that have their turns between two turns of the reference.
         width: half-width of a contestant's relative interval below which it is measured well
             enough; 0 uses the whole budget.
         warmup_s: seconds of calls at most before the first round.
@@ -43,6 +45,7 @@ class Pace(msgspec.Struct, frozen=True, kw_only=True):
     block_s: float = 0.03
     rounds: int = 40
     min_rounds: int = 7
+    between: int = 3
     width: float = 0.005
     warmup_s: float = 0.3
     timeout_s: float = 60.0
@@ -58,6 +61,8 @@ class Contestant:
         self.turns = 0  # rounds it shall take part in
         self.first_call_s: float | None = None
         self.samples: dict[int, float] = {}  # round → seconds a call
+        self.anchor: Contestant | None = None  # the reference it is held against
+        self.beside: dict[int, float] = {}  # round → the reference's seconds around its turn
         self.readings: dict[int, Reading] = {}  # round → the GPU's clock right after it
         self.error: Exception | None = None
         self.timed_out = False
@@ -87,13 +92,16 @@ def contest(
     for done, contestant in enumerate(contestants, start=1):
         _warm_up(contestant, timer, pace)
         yield 0.25 * done / len(contestants)
-    rounds = _plan(contestants, pace, reference)
+    anchor = next((c for c in contestants if c.name == reference), None)
+    rivals = [c for c in contestants if c is not anchor]
+    for rival in rivals:
+        rival.anchor = anchor
+    rounds = _plan(contestants, pace, anchor)
     for index in range(rounds):
-        taking_part = [c for c in contestants if not c.out and _takes_part(c, index, rounds)]
+        taking_part = [c for c in rivals if not c.out and _takes_part(c, index, rounds)]
         order.shuffle(taking_part)
-        for contestant in taking_part:
-            _attempt(contestant, partial(_take_turn, contestant, index, timer, sense))
-        if index + 1 >= pace.min_rounds and _all_narrow(contestants, reference, pace):
+        _hold_round(index, taking_part, anchor, partial(_take_turn, timer, sense, index), pace)
+        if index + 1 >= pace.min_rounds and _all_narrow(rivals, anchor, pace):
             break
         yield 0.25 + 0.75 * (index + 1) / rounds
     yield 1.0
@@ -126,13 +134,12 @@ def _warm_up(contestant: Contestant, timer: Timer, pace: Pace) -> None:
         contestant.turns = int(max(pace.min_rounds, min(pace.rounds, pace.budget_s / block_s)))
 
 
-def _plan(contestants: Sequence[Contestant], pace: Pace, reference: str | None) -> int:
+def _plan(contestants: Sequence[Contestant], pace: Pace, anchor: Contestant | None) -> int:
     """How many rounds there are; the reference takes part in each of them."""
     rounds = max((c.turns for c in contestants if not c.out), default=0)
     rounds = max(rounds, pace.min_rounds) if rounds else 0
-    for contestant in contestants:
-        if contestant.name == reference:
-            contestant.turns = rounds
+    if anchor is not None:
+        anchor.turns = rounds
     return rounds
 
 
@@ -141,15 +148,49 @@ def _takes_part(contestant: Contestant, index: int, rounds: int) -> bool:
     return (index + 1) * contestant.turns // rounds > index * contestant.turns // rounds
 
 
-def _take_turn(
-    contestant: Contestant,
+def _hold_round(
     index: int,
-    timer: Timer,
-    sense: Callable[[], Reading | None] | None,
+    rivals: Sequence[Contestant],
+    anchor: Contestant | None,
+    turn: Callable[[Contestant], float | None],
+    pace: Pace,
 ) -> None:
-    contestant.samples[index] = timer.time(contestant.call, contestant.calls) / contestant.calls
+    """Let the rivals take their turns, a few at a time between turns of the reference."""
+    if anchor is None or anchor.out:
+        for rival in rivals:
+            turn(rival)
+        return
+    turns = [turn(anchor)]
+    for start in range(0, len(rivals), pace.between):
+        few = rivals[start : start + pace.between]
+        for rival in few:
+            turn(rival)
+        turns.append(turn(anchor))
+        before, after = turns[-2:]
+        if before is None or after is None:
+            break
+        for rival in few:
+            if index in rival.samples:
+                rival.beside[index] = math.sqrt(before * after)
+    known = [seconds for seconds in turns if seconds is not None]
+    if known:
+        anchor.samples[index] = sum(known) / len(known)
+
+
+def _take_turn(
+    timer: Timer, sense: Callable[[], Reading | None] | None, index: int, contestant: Contestant
+) -> float | None:
+    """Time a block of a contestant; return its seconds a call, None if it leaves the contest."""
+
+    def time() -> None:
+        contestant.samples[index] = timer.time(contestant.call, contestant.calls) / contestant.calls
+
+    _attempt(contestant, time)
+    if contestant.out:
+        return None
     if sense is not None and (reading := sense()) is not None:
         contestant.readings[index] = reading
+    return contestant.samples[index]
 
 
 def _attempt(contestant: Contestant, act: Callable[[], None]) -> None:
@@ -159,27 +200,21 @@ def _attempt(contestant: Contestant, act: Callable[[], None]) -> None:
         contestant.error = error
 
 
-def _all_narrow(contestants: Sequence[Contestant], reference: str | None, pace: Pace) -> bool:
+def _all_narrow(rivals: Sequence[Contestant], anchor: Contestant | None, pace: Pace) -> bool:
     """Whether every ratio to the reference (or every latency, without one) is known well."""
-    staying = [c for c in contestants if not c.out]
-    anchor = next((c for c in staying if c.name == reference), None)
-    rivals = [c for c in staying if c is not anchor]
-    return all(_is_narrow(c, anchor if rivals else None, pace) for c in (rivals or staying))
+    staying = [c for c in rivals if not c.out]
+    if anchor is not None and not anchor.out and not staying:
+        return _is_narrow(anchor, pace)
+    return all(_is_narrow(c, pace) for c in staying)
 
 
-def _is_narrow(contestant: Contestant, anchor: Contestant | None, pace: Pace) -> bool:
-    values = list(_log_ratios(contestant, anchor).values())
+def _is_narrow(contestant: Contestant, pace: Pace) -> bool:
+    pairs = contestant.beside or dict.fromkeys(contestant.samples, 1.0)
+    values = [math.log(contestant.samples[i] / beside) for i, beside in pairs.items()]
     if len(values) < pace.min_rounds:
         return False
     interval = median_interval(values)
     return (interval.high - interval.low) / 2 < pace.width
-
-
-def _log_ratios(contestant: Contestant, anchor: Contestant | None) -> dict[int, float]:
-    if anchor is None:
-        return {i: math.log(value) for i, value in contestant.samples.items()}
-    shared = contestant.samples.keys() & anchor.samples.keys()
-    return {i: math.log(contestant.samples[i] / anchor.samples[i]) for i in sorted(shared)}
 
 
 def summarise(contestant: Contestant) -> Latency | None:
@@ -201,17 +236,26 @@ def summarise(contestant: Contestant) -> Latency | None:
     )
 
 
-def relative(contestant: Contestant, anchor: Contestant) -> Ratio | None:
-    """Latency relative to `anchor`, from the rounds both took part in; None if there are none."""
-    shared = sorted(contestant.samples.keys() & anchor.samples.keys())
+def relative(contestant: Contestant, to: Contestant) -> Ratio | None:
+    """Latency relative to `to`, from the rounds both took part in; None if there are none.
+
+    Relative to the reference, each sample is held against the reference's turns around it.
+    """
+    if contestant is to:
+        return Ratio(to=to.name, ratio=1.0, low=1.0, high=1.0) if to.samples else None
+    theirs = contestant.beside if contestant.anchor is to else to.samples
+    shared = sorted(contestant.samples.keys() & theirs.keys())
     if not shared:
         return None
-    if contestant is anchor:
-        return Ratio(to=anchor.name, ratio=1.0, low=1.0, high=1.0)
-    interval = paired_ratio_interval(
-        [contestant.samples[i] for i in shared], [anchor.samples[i] for i in shared]
+    ours = [contestant.samples[i] for i in shared]
+    interval = paired_ratio_interval(ours, [theirs[i] for i in shared])
+    return Ratio(
+        to=to.name,
+        ratio=interval.estimate,
+        low=interval.low,
+        high=interval.high,
+        samples=[contestant.samples[i] / theirs[i] for i in shared],
     )
-    return Ratio(to=anchor.name, ratio=interval.estimate, low=interval.low, high=interval.high)
 
 
 def spread_warning(contestant: Contestant) -> str | None:

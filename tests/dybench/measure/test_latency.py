@@ -78,10 +78,48 @@ def test_rounds_are_in_random_order_and_repeatable() -> None:
 
     assert order(1) == order(1)
     assert order(1) != order(2)
-    last = order(1)[-30:]
-    rounds = [tuple(last[i : i + 3]) for i in range(0, 30, 3)]
-    assert all(sorted(r) == ["a", "b", "c"] for r in rounds)
-    assert len(set(rounds)) > 1
+    last = order(1)[-40:]
+    rounds = [tuple(last[i : i + 4]) for i in range(0, 40, 4)]
+    assert set(rounds) == {("a", "b", "c", "a"), ("a", "c", "b", "a")}
+
+
+def test_the_reference_has_a_turn_around_every_few_contestants() -> None:
+    names = ["a", *"bcdefgh"]
+    timer = FakeTimer(lambda name, now, turn: 0.01)
+    entrants = contestants(*names)
+    hold(timer, entrants, Pace(width=0, between=3, rounds=8), reference="a")
+    last = [name == "a" for name, _ in timer.log[-11:]]
+    assert last == [True, *[False] * 3, True, *[False] * 3, True, False, True]
+    assert all(len(c.beside) == len(c.samples) == 8 for c in entrants[1:])
+
+
+def test_a_sample_is_held_against_the_turns_of_the_reference_around_it() -> None:
+    turns = itertools.count()
+
+    def cost(name: str, now: float, turn: int) -> float:
+        return 0.01 if name == "b" else 0.01 * 4 ** (next(turns) % 2)
+
+    a, b = entrants = contestants("a", "b")
+    pace = Pace(width=0, rounds=8, min_rounds=8)
+    hold(FakeTimer(cost), entrants, pace, reference="a")
+    assert list(b.beside.values()) == pytest.approx([0.02] * 8)  # √(0.01 · 0.04)
+    assert list(a.samples.values()) == pytest.approx([0.025] * 8)
+    assert relative(b, a).samples == pytest.approx([0.5] * 8)
+
+
+def test_a_reference_that_fails_leaves_the_others_without_ratios_from_then_on() -> None:
+    a, b = entrants = contestants("a", "b")
+
+    def failing(name: str, now: float, turn: int) -> float:
+        if name == "a" and len(b.samples) == 3:
+            raise RuntimeError("out of luck")
+        return 0.01
+
+    hold(FakeTimer(failing), entrants, Pace(width=0), reference="a")
+    assert str(a.error) == "out of luck"
+    assert len(b.beside) == 2
+    assert len(b.samples) == 40
+    assert relative(b, a).ratio == pytest.approx(1.0)
 
 
 def test_drift_hits_all_alike_and_leaves_the_ratio() -> None:
@@ -96,7 +134,7 @@ def test_drift_hits_all_alike_and_leaves_the_ratio() -> None:
 
 def test_a_spike_moves_neither_median_nor_ratio() -> None:
     def spiky(name: str, now: float, turn: int) -> float:
-        return 0.01 * (20 if name == "b" and turn % 15 == 0 else 1)
+        return 0.01 * (20 if name == "b" and turn % 16 == 0 else 1)
 
     a, b = entrants = contestants("a", "b")
     hold(FakeTimer(spiky), entrants, Pace(width=0), reference="a")
