@@ -9,9 +9,10 @@ import msgspec
 import torch
 
 from dybench.baseline import Measured
+from dybench.conditions import Settings
 from dybench.measure.latency import Pace
 from dybench.measure.output import naive_deviation, probe
-from dybench.runner import Progress, Settings, run
+from dybench.runner import Progress, run
 from dybench.sources import resolve
 from dybench.subject import build, make_inputs
 

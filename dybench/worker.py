@@ -19,11 +19,12 @@ import torch
 
 import dysample
 from dybench.case import Case
+from dybench.conditions import Settings
 from dybench.measure import allocator
 from dybench.measure.output import naive_deviation, probe
 from dybench.measure.timer import Timer, for_device
 from dybench.measure.waiting import UninterruptedTimer
-from dybench.runner import Settings, measure_static
+from dybench.rows import measure_static
 from dybench.sources import Source, describe, resolve
 from dybench.subject import Subject, build, make_inputs, prepare
 

@@ -15,8 +15,8 @@ from dybench.errors import UsageError
 
 if TYPE_CHECKING:
     from dybench.case import Case
+    from dybench.conditions import Settings
     from dybench.result import Report
-    from dybench.runner import Settings
 
 RESULTS = Path("results")
 QUICK = {
@@ -130,8 +130,8 @@ def run(
     pace |= {"budget_s": budget} if budget is not None else {}
     pace |= {"rounds": rounds, "min_rounds": min(rounds, 5)} if rounds is not None else {}
 
+    from dybench.conditions import Settings
     from dybench.measure.latency import Pace
-    from dybench.runner import Settings
 
     settings = Settings(
         pace=Pace(**pace),

@@ -8,9 +8,10 @@ import torch
 
 from dybench import runner
 from dybench.case import Case, Grid
+from dybench.conditions import Settings
 from dybench.measure.clocks import Reading
 from dybench.measure.latency import Contestant, Pace
-from dybench.runner import Settings
+from dybench.rows import with_kernels, with_latency
 from dybench.sources import resolve
 from dybench.subject import build, make_inputs, spread_offsets
 from dysample import build_upsampler
@@ -263,17 +264,17 @@ def test_weights_are_the_same_for_the_same_seed() -> None:
 
 def test_kernels_that_wait_to_be_launched_are_a_note() -> None:
     row = make_measurement("dysample", latency=40e-6)
-    found = runner.with_kernels(row, lambda: 10e-6)
+    found = with_kernels(row, lambda: 10e-6)
     assert found.kernel_s == 10e-6
     assert found.notes[0].startswith("launch-bound")
-    assert runner.with_kernels(row, lambda: 39e-6).notes == []
+    assert with_kernels(row, lambda: 39e-6).notes == []
 
 
 def test_what_no_graph_can_hold_has_no_kernel_time_and_says_so() -> None:
     def refuse() -> float:
         raise RuntimeError("operation not permitted when stream is capturing\nCUDA says")
 
-    found = runner.with_kernels(make_measurement("dysample"), refuse)
+    found = with_kernels(make_measurement("dysample"), refuse)
     assert found.kernel_s is None
     assert "operation not permitted when stream is capturing" in found.notes[0]
 
@@ -281,13 +282,13 @@ def test_what_no_graph_can_hold_has_no_kernel_time_and_says_so() -> None:
 @pytest.mark.parametrize("fields", [{"latency": None}, {"mode": "training"}])
 def test_kernels_are_timed_of_an_inference_that_was(fields) -> None:
     row = make_measurement("dysample", **fields)
-    assert runner.with_kernels(row, lambda: pytest.fail("timed")) is row
+    assert with_kernels(row, lambda: pytest.fail("timed")) is row
 
 
 def test_throttled_samples_are_a_note() -> None:
     entrant = Contestant("dysample", lambda: None)
     entrant.samples = {0: 0.1, 1: 0.1}
     entrant.readings = {0: Reading(1980), 1: Reading(900, ("power cap",))}
-    row = runner.with_latency(make_measurement("dysample"), entrant, None)
+    row = with_latency(make_measurement("dysample"), entrant, None)
     assert row.latency_s.throttled == [1]
     assert row.notes[0].startswith("1 of 2 samples")

@@ -10,9 +10,10 @@ import torch
 
 from dybench import runner, runtimes
 from dybench.case import Case
+from dybench.conditions import Settings
 from dybench.errors import UsageError
 from dybench.measure.latency import Pace
-from dybench.runner import Settings, measure_static
+from dybench.rows import measure_static
 from dybench.sources import resolve
 from dybench.subject import build, make_inputs, prepare
 
