@@ -189,12 +189,14 @@ def speed(
     ] = None,
 ) -> None:
     """Time DySample and CARAFE against the usual formulations and bilinear, side by side."""
-    from dybench.views.speed import render_result, render_table
+    from dybench.views.speed import render_machine, render_result, render_table
 
     if table is not None:
         typer.echo(render_table(load(table)))
         return
     kept = allocator.keep_freed_memory()
+    facts = machine.describe()
+    typer.echo(render_machine(facts, device))
     place = torch.device(device)
     pace = Pace(budget_s=budget, rounds=60, min_rounds=9, width=0.0)
     results = []
@@ -205,7 +207,7 @@ def speed(
         return
     report = SpeedReport(
         created=datetime.now().astimezone().isoformat(timespec="seconds"),
-        machine=machine.describe(),
+        machine=facts,
         freed_memory_kept=kept,
         results=results,
     )

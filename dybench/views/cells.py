@@ -15,11 +15,12 @@ from dybench.views.footnotes import number_notes
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from dybench.case import Case, Cell
+    from dybench.case import Case, Cell, Runtime
     from dybench.result import Measurement, Report
 
 Front = Literal["", "miou", "memory"]
 FRONT_MARKS: dict[Front, str] = {"": "", "miou": "★", "memory": "◆"}
+_RUNTIMES: dict[Runtime, str] = {"eager": "", "compile": " (compile)", "onnxruntime": " (onnx)"}
 BEST_MARK = "*"
 GUIDE_MARK = "(g)"
 PARTIAL_MARK = "†"
@@ -171,7 +172,7 @@ def _cell_table(
 
 
 def _label_with_runtime(case: Case) -> str:
-    return label(case) if case.runtime == "eager" else f"{label(case)} ({case.runtime})"
+    return label(case) + _RUNTIMES[case.runtime]
 
 
 def _problem(row: Measurement, reasons: Sequence[str], name: Callable[[Case], str]) -> Problem:

@@ -57,7 +57,7 @@ _SAVINGS: tuple[tuple[str, Callable[[Layout], Layout]], ...] = (
     ("", lambda now: replace(now, gap=1)),
     ("± of ratio", lambda now: replace(now, ratio="")),
     ("± of latency", lambda now: replace(now, latency="")),
-    ("", lambda now: replace(now, label=14)),
+    ("", lambda now: replace(now, label=16)),
     ("FLOPs", lambda now: now.hide("flops")),
     ("memory", lambda now: now.hide("memory")),
     ("params", lambda now: now.hide("params")),

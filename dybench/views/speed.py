@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from dybench.speed import Result, SpeedReport
+
+
+def render_machine(machine: Mapping[str, Any], device: str) -> str:
+    """What it ran on, in one line; `machine` is that of `dybench.machine`."""
+    parts = [f"{machine['cpu']}, {machine['threads']} threads"]
+    if device.startswith("cuda"):
+        parts = [f"{gpu['name']}, CUDA {gpu['cuda']}" for gpu in machine["gpus"]] + parts
+    return ", ".join([*parts, f"torch {machine['packages']['torch']}"])
 
 
 def render_result(result: Result) -> str:

@@ -8,7 +8,7 @@ from dybench.errors import DybenchError
 from dybench.measure.latency import Pace
 from dybench.scenes import CARAFE_SCENE, LAYOUTS, PL8, SCENES, Scene, pair, target
 from dybench.speed import Row, SpeedReport, load, run_scene
-from dybench.views.speed import render_result, render_table
+from dybench.views.speed import render_machine, render_result, render_table
 
 CPU = torch.device("cpu")
 PACE = Pace(budget_s=0.01, block_s=0.001, rounds=3, min_rounds=2, warmup_s=0.002)
@@ -64,6 +64,16 @@ def test_the_table_and_the_page_are_of_what_is_saved(tmp_path) -> None:
     page = render_result(result)
     assert f"| ours, NCHW | reference | {shown} | ≤ 1 | {row.verdict} |" in page
     assert "Bandwidth (input and output, once each), of a copy's: ours, NCHW" in page
+
+
+@pytest.mark.parametrize(
+    ("device", "line"),
+    [("cpu", "Xeon, 2 threads, torch 2.13"), ("cuda:0", "H200, CUDA 12.8, Xeon, 2 threads, torch")],
+)
+def test_the_machine_is_named(device, line) -> None:
+    gpu = {"name": "H200", "cuda": "12.8"}
+    facts = {"cpu": "Xeon", "threads": 2, "packages": {"torch": "2.13"}, "gpus": [gpu]}
+    assert render_machine(facts, device).startswith(line)
 
 
 @pytest.mark.parametrize("content", [None, b"", b"{}", b"[1"])

@@ -235,7 +235,7 @@ def test_runtimes_of_a_cell_are_rows_of_one_table():
         ),
     )
     assert [row.label for row in shown.rows] == ["bilinear", "bilinear (compile)"]
-    assert [problem.label for problem in shown.problems] == ["deconv (onnxruntime)"]
+    assert [problem.label for problem in shown.problems] == ["deconv (onnx)"]
     assert [bool(value.interval) for value in figures(shown, "ratio")] == [False, True]
     assert shown.title.endswith("inference")
 
