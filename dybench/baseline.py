@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from dybench.compare import compare_reports, same_machine
+from dybench.compare import compare_reports
 from dybench.gate import Finding, judge_comparison, judge_outputs
 
 if TYPE_CHECKING:
@@ -56,14 +56,11 @@ def check_baseline(
     kept = [row for row in old.measurements if row.case.key in asked]
     old = msgspec.structs.replace(old, measurements=kept)
     new = measure(cases)
-    limits = thresholds
-    if not same_machine(old, new.report):
-        limits = msgspec.structs.replace(thresholds, slower_than=thresholds.elsewhere)
-    findings = judge_comparison(compare_reports(old, new.report, limits), only)
+    findings = judge_comparison(compare_reports(old, new.report, thresholds), only)
     slower = {f.case.key: f for f in findings if _is_slower(f)}
     if slower:
         again = measure([case for case in cases if case.key in slower])
-        confirmed = judge_comparison(compare_reports(old, again.report, limits), only)
+        confirmed = judge_comparison(compare_reports(old, again.report, thresholds), only)
         second = {f.case.key: f for f in confirmed if _is_slower(f)}
         findings = [_confirmed(f, second.get(f.case.key)) if _is_slower(f) else f for f in findings]
     if only != "latency":

@@ -87,11 +87,16 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def compare_reports(old: Report, new: Report, thresholds: Thresholds | None = None) -> Comparison:
-    """Match the rows of two reports by case and compare each pair."""
-    limits = thresholds or Thresholds()
+    """Match the rows of two reports by case and compare each pair.
+
+    Two runs differ by more than their intervals say: see `Thresholds.between_runs`.
+    """
     old_rows = {row.case.key: row for row in old.measurements}
     new_rows = {row.case.key: row for row in new.measurements}
     same = same_machine(old, new)
+    limits = thresholds or Thresholds()
+    apart = limits.between_runs if same else limits.elsewhere
+    limits = msgspec.structs.replace(limits, slower_than=max(limits.slower_than, apart))
     return Comparison(
         old_created=old.created,
         new_created=new.created,
@@ -156,7 +161,7 @@ def _relative(
         return None, "" if before is after else f"no relative latency in the {missing} report"
     if before.to != after.to:
         return None, f"relative to {before.to} before and to {after.to} now"
-    if new.case.upsampler == after.to:
+    if new.case.upsampler == after.to and new.case.runtime == "eager":
         return None, "the reference itself"
     ratio = ratio_of_ratios(_interval(after), _interval(before))
     timing = Timing(

@@ -46,7 +46,9 @@ class CheckSettings(Axes, frozen=True, kw_only=True, forbid_unknown_fields=True,
     Attributes:
         cases: further grids, each an `Axes` on top of this table's own.
         baseline: the stored report. against: the revision to measure against.
-        budget: time for `check`, as `10m`. slower_than, floor, elsewhere: percentages, as `5%`.
+        budget: time for `check`, as `10m`.
+        slower_than, floor, between_runs, elsewhere, confidence: percentages, as `5%`; see
+            `dybench.verdict.Thresholds`.
         threads: torch's threads within an operator.
         source: folders of the repository, before all others on the import path.
     """
@@ -57,6 +59,7 @@ class CheckSettings(Axes, frozen=True, kw_only=True, forbid_unknown_fields=True,
     budget: str = "10m"
     slower_than: str | float = "4%"
     floor: str | float = "2%"
+    between_runs: str | float = "12%"
     elsewhere: str | float = "30%"
     confidence: str | float = "99%"
     threads: int | None = None
@@ -72,6 +75,7 @@ class CheckSettings(Axes, frozen=True, kw_only=True, forbid_unknown_fields=True,
         return Thresholds(
             slower_than=percentage("slower-than", self.slower_than),
             floor=percentage("floor", self.floor),
+            between_runs=percentage("between-runs", self.between_runs),
             elsewhere=percentage("elsewhere", self.elsewhere),
             confidence=percentage("confidence", self.confidence, below=100.0),
         )

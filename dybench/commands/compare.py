@@ -25,8 +25,12 @@ def compare(
         ComparisonFormat, typer.Option("--format", "-f", help="markdown fits a pull request.")
     ] = ComparisonFormat.RICH,
     slower_than: Annotated[
-        str, typer.Option(metavar="PERCENT", help="What counts as slower or faster.")
-    ] = "5%",
+        str | None,
+        typer.Option(
+            metavar="PERCENT",
+            help="What counts as slower or faster [default: 12%; 30% between two machines].",
+        ),
+    ] = None,
     output: Annotated[
         Path | None,
         typer.Option("--output", "-o", metavar="FILE", help="Write to FILE, not to stdout."),
@@ -45,8 +49,15 @@ def compare(
     from dybench.settings import percentage
     from dybench.verdict import Thresholds
 
-    limit = percentage("--slower-than", slower_than)
-    thresholds = Thresholds(slower_than=limit, floor=min(Thresholds().floor, limit))
+    thresholds = Thresholds()
+    if slower_than is not None:
+        limit = percentage("--slower-than", slower_than)
+        thresholds = Thresholds(
+            slower_than=limit,
+            floor=min(thresholds.floor, limit),
+            between_runs=limit,
+            elsewhere=limit,
+        )
     comparison = compare_reports(load(old), load(new), thresholds)
     if not comparison.rows:
         raise DybenchError(f"{old} and {new} have no case in common")

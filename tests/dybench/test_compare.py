@@ -53,15 +53,32 @@ def test_memory_counted_in_another_way_is_not_compared():
 
 
 @pytest.mark.parametrize(
-    ("new_ratio", "verdict"), [(1.2, "slower"), (0.8, "faster"), (1.0, "same"), (1.04, "unclear")]
+    ("new_ratio", "there", "verdict"),
+    [
+        (1.2, "a1", "slower"),  # on the same machine
+        (0.8, "a1", "faster"),
+        (1.08, "a1", "same"),  # as far apart as the same run twice was
+        (1.11, "a1", "unclear"),
+        (1.2, "b2", "same"),  # on another machine
+        (1.4, "b2", "slower"),
+        (0.6, "b2", "faster"),
+        (1.28, "b2", "unclear"),
+    ],
 )
-def test_latency_is_compared_relative_to_the_reference(new_ratio, verdict):
+def test_latency_is_compared_relative_to_the_reference(new_ratio, there, verdict):
     old = make_measurement("dysample", ratio=0.5, latency=0.01)
     new = make_measurement("dysample", ratio=0.5 * new_ratio, latency=0.03)
-    (row,) = compare_reports(*reports([old], [new], new_machine={"fingerprint": "b2"})).rows
+    (row,) = compare_reports(*reports([old], [new], new_machine={"fingerprint": there})).rows
     assert row.relative.verdict == row.verdict == verdict
     assert row.relative.ratio.estimate == pytest.approx(new_ratio)
-    assert row.absolute is None
+    assert (row.absolute is None) == (there == "b2")
+
+
+def test_only_the_eager_reference_is_not_compared_with_itself():
+    rows = [make_measurement("bilinear", ratio=0.9, runtime=name) for name in ("eager", "compile")]
+    eager, compiled = compare_reports(*reports(rows, rows)).rows
+    assert (eager.relative, eager.note) == (None, "the reference itself")
+    assert compiled.relative.verdict == "same"
 
 
 def test_absolute_latency_only_on_the_same_machine():

@@ -11,7 +11,7 @@ from tests.dybench.factories import make_measurement, make_report
 @pytest.fixture
 def reports(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    rows = [make_measurement("dysample", ratio=1.0)], [make_measurement("dysample", ratio=1.3)]
+    rows = [make_measurement("dysample", ratio=1.0)], [make_measurement("dysample", ratio=1.4)]
     for name, row in zip(("old", "new"), rows, strict=True):
         make_report(row).save_new(tmp_path / f"{name}.json")
     return tmp_path

@@ -21,7 +21,7 @@ CASE = Case(upsampler="dysample", channels=64, height=8, width=9, scale=2)
 def compared():
     a = make_measurement("dysample", ratio=1.0, latency=0.01)
     b, gone = make_measurement("carafe", ratio=2.0), make_measurement("fade")
-    slow = make_measurement("dysample", ratio=1.25, latency=0.0125, flops=10**9 + 3)
+    slow = make_measurement("dysample", ratio=1.5, latency=0.015, flops=10**9 + 3)
     new = make_report([slow, b], machine={"fingerprint": "y"})
     return compare_reports(make_report([a, b, gone], machine={"fingerprint": "x"}), new)
 
@@ -38,7 +38,7 @@ def test_markdown_is_one_table_with_verdicts(compared):
     rows = [line for line in text.splitlines() if line.startswith("| ")]
     assert len(rows) == 4
     assert "**SLOWER**" in rows[2]
-    assert "+25.0 % (+21.5 to +28.6)" in rows[2]
+    assert "+50.0 % (+45.8 to +54.3)" in rows[2]
     assert "FLOPs 1,000,000,000 → 1,000,000,003 (+3e-07 %)" in rows[2]
     assert "unchanged" in rows[3]
     assert "Only in the old report: fade, 256×120×120 ×2 float32 cpu" in text
@@ -53,9 +53,9 @@ def test_the_terminal_says_the_same(compared):
     for part in (
         "SLOWER",
         "SAME",
-        "+25.0 %",
+        "+50.0 %",
         "×1.00 bilinear",
-        "×1.25 bilinear",
+        "×1.50 bilinear",
         "Only in the old",
     ):
         assert part in text
