@@ -154,8 +154,8 @@ def _remarks(comparison: Comparison) -> list[str]:
     limits = comparison.thresholds
     least = f"{limits.floor:.0%} by the lower end of the 95 % interval"
     remarks = [
-        f"SLOWER: over {limits.slower_than:.0%} by the estimate and {least}; FASTER: its mirror. "
-        "Two runs of the same thing are several percent apart: `dybench check --against` sees smaller changes."
+        f"SLOWER: over {limits.slower_than:.0%} by the estimate and {least}; FASTER: its mirror.",
+        "Two runs of the same thing differ by some percent: `dybench check --against` sees smaller changes.",
     ]
     if not comparison.same_machine:
         remarks.append(
