@@ -155,7 +155,7 @@ def _remarks(comparison: Comparison) -> list[str]:
     least = f"{limits.floor:.0%} by the lower end of the 95 % interval"
     remarks = [
         f"SLOWER: over {limits.slower_than:.0%} by the estimate and {least}; FASTER: its mirror.",
-        "Two runs of the same thing differ by some percent: `dybench check --against` sees smaller changes.",
+        "Two runs of one thing differ by some percent; `check --against` sees smaller changes.",
     ]
     if not comparison.same_machine:
         remarks.append(
