@@ -20,7 +20,7 @@ EXACT = ("allocation", "convolution", "product")
 def render(study: Study) -> str:
     """How often each planted change was caught, what it was estimated at, how long it took."""
     groups: dict[tuple[str, str], list[Trial]] = {}
-    for trial in sorted(study.trials, key=lambda t: t.setting):
+    for trial in sorted(study.trials, key=lambda t: (t.setting.condition != "idle", t.setting)):
         groups.setdefault((trial.setting.condition, _planted(trial)), []).append(trial)
     rows = [
         [condition, planted, *_figures(trials)] for (condition, planted), trials in groups.items()
