@@ -139,7 +139,7 @@ def _offset_grid(
     """Return the positions of DySample as a grid `(NG, sH, sW, 2)`, written in one pass."""
     n, _, height, width = x.shape
     dtype = compute_dtype(x)
-    factor, shift = (0.25, offset) if scope is None else (1.0, offset_shift(offset, scope, dtype))
+    factor, shift = offset_shift(offset, scope, dtype)
     across, down = by_pixel(shift, scale, groups, style).unbind(1)
     grid = torch.empty(n, groups, height, scale, width, scale, 2, dtype=dtype, device=x.device)
     starts = _starts_on_cpu if x.device.type == "cpu" else _starts

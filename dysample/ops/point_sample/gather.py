@@ -228,7 +228,7 @@ def _offset_places(
     """Return the positions of DySample as a fresh tensor `(2, N, sH, sW, G, 1)`."""
     n, _, height, width = x.shape
     dtype = compute_dtype(x)
-    factor, shift = (0.25, offset) if scope is None else (1.0, offset_shift(offset, scope, dtype))
+    factor, shift = offset_shift(offset, scope, dtype)
     ordered = by_pixel(shift, scale, groups, style).permute(1, 0, 3, 4, 5, 6, 2)
     places = torch.empty(ordered.shape, dtype=dtype, device=x.device)
     if style == "lp":

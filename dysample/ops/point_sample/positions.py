@@ -21,9 +21,15 @@ def subpixel_start(scale: int, device: torch.device | None = None) -> Tensor:
     return (step - (scale - 1) / 2) / scale
 
 
-def offset_shift(offset: Tensor, scope: Tensor | None, dtype: torch.dtype) -> Tensor:
-    """Return how far the offsets move the positions, in pixels, in the channel order given."""
-    return offset.to(dtype) * _factor(scope, dtype)
+def offset_shift(offset: Tensor, scope: Tensor | None, dtype: torch.dtype) -> tuple[float, Tensor]:
+    """Return a factor and a map: their product is how far positions move, in pixels.
+
+    The map is in the channel order of `offset`. The factor is left to the caller, who has a sum
+    to make anyway.
+    """
+    if scope is None:
+        return 0.25, offset
+    return 0.5, offset.to(dtype) * scope.to(dtype).sigmoid()
 
 
 def by_pixel(maps: Tensor, scale: int, groups: int, style: str) -> Tensor:
@@ -40,7 +46,8 @@ def offset_positions(
     """Return the positions that the offsets of DySample stand for, `(N, 2, groups, sH, sW)`."""
     n, _, height, width = x.shape
     dtype = compute_dtype(x)
-    shift = by_pixel(offset_shift(offset, scope, dtype), scale, groups, style)
+    factor, shift = offset_shift(offset, scope, dtype)
+    shift = by_pixel(shift.to(dtype) * factor, scale, groups, style)
     start = subpixel_start(scale, x.device).to(dtype)
     columns = torch.arange(width, dtype=dtype, device=x.device).view(-1, 1) + start
     rows = torch.arange(height, dtype=dtype, device=x.device).view(-1, 1) + start
