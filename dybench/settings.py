@@ -59,7 +59,7 @@ class CheckSettings(Axes, frozen=True, kw_only=True, forbid_unknown_fields=True,
     budget: str = "10m"
     slower_than: str | float = "4%"
     floor: str | float = "2%"
-    between_runs: str | float = "12%"
+    between_runs: str | float = "20%"
     elsewhere: str | float = "30%"
     confidence: str | float = "99%"
     threads: int | None = None

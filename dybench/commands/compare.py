@@ -28,7 +28,7 @@ def compare(
         str | None,
         typer.Option(
             metavar="PERCENT",
-            help="What counts as slower or faster [default: 12%; 30% between two machines].",
+            help="What counts as slower or faster [default: 20%; 30% between two machines].",
         ),
     ] = None,
     output: Annotated[
