@@ -77,7 +77,7 @@ def test_a_row_that_stopped_working_is_a_regression():
 
 def test_slower_relative_to_the_reference_is_a_regression_and_in_seconds_a_warning():
     old = make_measurement("dysample", ratio=1.0, latency=0.01)
-    new = make_measurement("dysample", ratio=1.2, latency=0.012)
+    new = make_measurement("dysample", ratio=1.3, latency=0.013)
     relative, absolute = findings_of(old, new)
     assert (relative.severity, relative.metric) == ("regression", "relative_latency")
     assert (absolute.severity, absolute.metric) == ("warning", "latency_s")
