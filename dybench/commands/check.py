@@ -65,7 +65,11 @@ def check(
         str | None, typer.Option(metavar="TIME", help="As 90s or 10m [default: 10m].")
     ] = None,
     slower_than: Annotated[
-        str | None, typer.Option(metavar="PERCENT", help="Slowdown that fails [default: 4%].")
+        str | None,
+        typer.Option(
+            metavar="PERCENT",
+            help="Slowdown that fails [default: 4%; at least 20% against a stored report].",
+        ),
     ] = None,
     upsampler: Annotated[
         list[str] | None,

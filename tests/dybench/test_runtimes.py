@@ -76,10 +76,10 @@ def test_runtimes_take_turns_in_the_same_rounds_against_the_eager_reference(monk
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of the compiler's own parts
 @pytest.mark.skipif(shutil.which("g++") is None, reason="needs a C++ compiler")
-def test_each_cell_is_compiled_for_its_own_size(monkeypatch):
+def test_the_compiler_starts_afresh_with_each_cell_that_is_compiled(monkeypatch):
     forgotten = []
-    forget = runtimes.forget_compiled
-    monkeypatch.setattr(runtimes, "forget_compiled", lambda: (forgotten.append(1), forget()))
+    reset = torch.compiler.reset
+    monkeypatch.setattr("torch.compiler.reset", lambda: (forgotten.append(1), reset()))
     cases = [case("nearest", runtime="compile", width=width) for width in (5, 7)]
     rows = runner.run([*cases, case("nearest", width=9)], SETTINGS).measurements
     assert [row.status for row in rows] == ["ok"] * 3

@@ -11,7 +11,7 @@ import triton
 import triton.language as tl
 
 from dysample.ops._triton_kernels import across, along, read, tile_of_program, write
-from dysample.ops.point_sample.triton_kernels import _scatter
+from dysample.ops.point_sample.triton_kernels import _corners, _scatter
 
 
 @triton.jit
@@ -104,21 +104,18 @@ def points_kernel(
             weight = tl.zeros_like(fx) + 1
             if weighted:
                 weight = tl.load(weights_ptr + index).to(tl.float32)
-            p00 = across((top * width + left) * pitch, x_last) + source
-            p01 = across((top * width + right) * pitch, x_last) + source
-            p10 = across((bottom * width + left) * pitch, x_last) + source
-            p11 = across((bottom * width + right) * pitch, x_last) + source
+            p00, p01, p10, p11 = _corners(left, right, top, bottom, width, pitch, x_last)
             total += across(weight * (1 - fy) * (1 - fx), x_last) * read(
-                x_ptr, p00, there & across(top_on & left_on, x_last)
+                x_ptr, p00 + source, there & across(top_on & left_on, x_last)
             )
             total += across(weight * (1 - fy) * fx, x_last) * read(
-                x_ptr, p01, there & across(top_on & right_on, x_last)
+                x_ptr, p01 + source, there & across(top_on & right_on, x_last)
             )
             total += across(weight * fy * (1 - fx), x_last) * read(
-                x_ptr, p10, there & across(bottom_on & left_on, x_last)
+                x_ptr, p10 + source, there & across(bottom_on & left_on, x_last)
             )
             total += across(weight * fy * fx, x_last) * read(
-                x_ptr, p11, there & across(bottom_on & right_on, x_last)
+                x_ptr, p11 + source, there & across(bottom_on & right_on, x_last)
             )
         write(out_ptr, target + channel * plane_out, total, live & there)
 
@@ -187,10 +184,7 @@ def points_backward_kernel(
         weight = tl.zeros_like(fx) + 1
         if weighted:
             weight = tl.load(weights_ptr + index).to(tl.float32)
-        q00 = across((top * width + left) * pitch, x_last)
-        q01 = across((top * width + right) * pitch, x_last)
-        q10 = across((bottom * width + left) * pitch, x_last)
-        q11 = across((bottom * width + right) * pitch, x_last)
+        p00, p01, p10, p11 = _corners(left, right, top, bottom, width, pitch, x_last)
         on00 = across(top_on & left_on, x_last)
         on01 = across(top_on & right_on, x_last)
         on10 = across(bottom_on & left_on, x_last)
@@ -207,10 +201,10 @@ def points_backward_kernel(
             source = channel * plane
             received = read(gradient_ptr, target + channel * plane_out, there)
             if need_positions or need_weights:
-                x00 = read(x_ptr, q00 + source, there & on00)
-                x01 = read(x_ptr, q01 + source, there & on01)
-                x10 = read(x_ptr, q10 + source, there & on10)
-                x11 = read(x_ptr, q11 + source, there & on11)
+                x00 = read(x_ptr, p00 + source, there & on00)
+                x01 = read(x_ptr, p01 + source, there & on01)
+                x10 = read(x_ptr, p10 + source, there & on10)
+                x11 = read(x_ptr, p11 + source, there & on11)
                 slope = (1 - wy) * (x01 - x00) + wy * (x11 - x10)
                 sum_x += tl.sum(received * slope, along_channels)
                 slope = (1 - wx) * (x10 - x00) + wx * (x11 - x01)
@@ -221,13 +215,13 @@ def points_backward_kernel(
             if need_x:
                 passed = received * across(weight, x_last)
                 shared = passed * ((1 - wy) * (1 - wx))
-                _scatter(of_x_ptr, q00 + source, shared, unit_ptr, there & on00)
+                _scatter(of_x_ptr, p00 + source, shared, unit_ptr, there & on00)
                 shared = passed * ((1 - wy) * wx)
-                _scatter(of_x_ptr, q01 + source, shared, unit_ptr, there & on01)
+                _scatter(of_x_ptr, p01 + source, shared, unit_ptr, there & on01)
                 shared = passed * (wy * (1 - wx))
-                _scatter(of_x_ptr, q10 + source, shared, unit_ptr, there & on10)
+                _scatter(of_x_ptr, p10 + source, shared, unit_ptr, there & on10)
                 shared = passed * (wy * wx)
-                _scatter(of_x_ptr, q11 + source, shared, unit_ptr, there & on11)
+                _scatter(of_x_ptr, p11 + source, shared, unit_ptr, there & on11)
         if need_positions:
             sum_x = tl.where(free_x, sum_x * weight, 0)
             sum_y = tl.where(free_y, sum_y * weight, 0)
