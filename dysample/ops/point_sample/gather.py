@@ -7,19 +7,14 @@ is the same with readers and rows exchanged; that by a weight, a product of two 
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
 
 from dysample.ops._implementation import Reason, compute_dtype, memory_format
-from dysample.ops.point_sample.positions import (
-    by_pixel,
-    offset_gradients,
-    offset_shift,
-    subpixel_start,
-)
+from dysample.ops.point_sample.places import fresh_places, offset_places
+from dysample.ops.point_sample.positions import offset_gradients
 from dysample.ops.point_sample.taps import Taps, find_taps
 
 if TYPE_CHECKING:
@@ -43,7 +38,7 @@ def can_run_gather(x: Tensor, points: int, padding: str = "border") -> Reason:
 
 def point_sample(x: Tensor, positions: Tensor, weights: Tensor | None, padding: str) -> Tensor:
     """Return `x` of `(N, C, H, W)` read at `positions`."""
-    places = _places(positions, x)
+    places = fresh_places(positions, x)
     taps = find_taps(x, places, positions.shape[2], padding)
     shares = taps.shares()
     if weights is not None:
@@ -61,7 +56,7 @@ def point_sample_backward(
 ) -> Gradients:
     """Return the gradients of `x`, `positions` and `weights`, as far as they are `needed`."""
     by_point = None if weights is None else _points_last(weights)
-    places = _places(positions, x)
+    places = fresh_places(positions, x)
     of_x, of_places, of_weights = _backward(gradient, x, places, by_point, padding, needed)
     of_positions = None
     if of_places is not None:
@@ -76,7 +71,7 @@ def offset_sample(
     x: Tensor, offset: Tensor, scope: Tensor | None, scale: int, groups: int, style: str
 ) -> Tensor:
     """Return `x` of `(N, C, H, W)` read at the offsets of DySample."""
-    places = _offset_places(x, offset, scope, scale, groups, style)
+    places = offset_places(x, offset, scope, scale, groups, style)
     taps = find_taps(x, places, groups, "border")
     rows, shares, shape = taps.rows, taps.shares(), places.shape
     del taps, places  # so that they do not lie beside the output
@@ -94,7 +89,7 @@ def offset_sample_backward(
     needed: list[bool],
 ) -> Gradients:
     """Return the gradients of `x`, `offset` and `scope`, as far as they are `needed`."""
-    places = _offset_places(x, offset, scope, scale, groups, style)
+    places = offset_places(x, offset, scope, scale, groups, style)
     through = [needed[0], needed[1] or needed[2], False]
     of_x, of_places, _ = _backward(gradient, x, places, None, "border", through)
     if of_places is None:
@@ -212,86 +207,3 @@ def rows_of(x: Tensor, groups: int) -> Tensor:
 def _points_last(weights: Tensor) -> Tensor:
     """Return `(N, G, P, Ho, Wo)` as `(N, Ho, Wo, G, P)`."""
     return weights.permute(0, 3, 4, 1, 2)
-
-
-def _places(positions: Tensor, x: Tensor) -> Tensor:
-    """Return positions as a fresh tensor `(2, N, Ho, Wo, G, P)`."""
-    if positions.dim() == 5:
-        positions = positions.unsqueeze(3)
-    ordered = positions.permute(1, 0, 4, 5, 2, 3)
-    return torch.empty(ordered.shape, dtype=compute_dtype(x), device=x.device).copy_(ordered)
-
-
-def _offset_places(
-    x: Tensor, offset: Tensor, scope: Tensor | None, scale: int, groups: int, style: str
-) -> Tensor:
-    """Return the positions of DySample as a fresh tensor `(2, N, sH, sW, G, 1)`."""
-    n, _, height, width = x.shape
-    dtype = compute_dtype(x)
-    factor, shift = offset_shift(offset, scope, dtype)
-    ordered = by_pixel(shift, scale, groups, style).permute(1, 0, 3, 4, 5, 6, 2)
-    places = torch.empty(ordered.shape, dtype=dtype, device=x.device)
-    if style == "lp":
-        _move_by_column(ordered, factor, places)
-    else:
-        _move(ordered, factor, places)
-    return places.view(2, n, height * scale, width * scale, groups, 1)
-
-
-def _move_by_column(ordered: Tensor, factor: float, places: Tensor) -> None:
-    """Write where the points of "lp" lie, one sub-column and group at a time.
-
-    The inner loops then run along a row of pixels, not along the few groups: twice as fast.
-    """
-    height, scale, width = ordered.shape[2:5]
-    starts = _KEPT_STARTS if height * width <= _KEPT_PIXELS else _starts_by_column
-    unmoved = starts(height, width, scale, places.dtype)
-    for start, by_group, into in zip(unmoved, ordered.unbind(-2), places.unbind(-2), strict=True):
-        for part, out in zip(by_group.unbind(-1), into.unbind(-1), strict=True):
-            torch.add(start, part, alpha=factor, out=out)
-
-
-def _move(ordered: Tensor, factor: float, places: Tensor) -> None:
-    """Write where the points of "pl" lie: a column of groups at a time is fast enough there."""
-    _, n, height, scale, width, _, groups = ordered.shape
-    torch.mul(ordered, factor, out=places)
-    columns, rows = _unmoved(height, width, scale, groups, places.dtype)
-    across, down = places.view(2, n, height * scale, width * scale * groups).unbind(0)
-    across.add_(columns)
-    down.add_(rows)
-
-
-# Starts of maps of up to so many pixels are kept between calls, 16 bytes a pixel and sub-pixel.
-_KEPT_PIXELS = 1 << 16
-
-
-def _starts_by_column(
-    height: int, width: int, scale: int, dtype: torch.dtype
-) -> tuple[Tensor, ...]:
-    """Return where points lie that no offset moves, `(2, 1, H, s, W)` for each sub-column."""
-    with torch.inference_mode(mode=False):  # kept for calls that are not in inference mode
-        cpu = torch.device("cpu")
-        start = subpixel_start(scale, cpu).to(dtype)
-        columns = torch.arange(width, dtype=dtype, device=cpu)
-        rows = (torch.arange(height, dtype=dtype, device=cpu).view(-1, 1) + start).unsqueeze(-1)
-        shape = (height, scale, width)
-        return tuple(
-            torch.stack(((columns + each).expand(shape), rows.expand(shape))).unsqueeze(1)
-            for each in start.unbind()
-        )
-
-
-_KEPT_STARTS = lru_cache(maxsize=16)(_starts_by_column)
-
-
-@lru_cache(maxsize=16)
-def _unmoved(
-    height: int, width: int, scale: int, groups: int, dtype: torch.dtype
-) -> tuple[Tensor, Tensor]:
-    """Return where points lie that no offset moves: x `(sW·G,)`, and y `(sH, 1)`."""
-    with torch.inference_mode(mode=False):  # kept for calls that are not in inference mode
-        cpu = torch.device("cpu")
-        start = subpixel_start(scale, cpu).to(dtype)
-        columns = torch.arange(width, dtype=dtype, device=cpu).view(-1, 1, 1) + start.view(-1, 1)
-        rows = torch.arange(height, dtype=dtype, device=cpu).view(-1, 1) + start
-        return columns.expand(-1, -1, groups).reshape(-1), rows.view(-1, 1)
