@@ -47,7 +47,7 @@ def find_taps(x: Tensor, places: Tensor, groups: int, padding: str) -> Taps:
     # With zeros, a point two pixels outside reads nothing, wherever it lies.
     margin = 2 if padding == "zeros" else 0
     _clamp_(places, -margin, width - 1 + margin, height - 1 + margin)
-    first = places.to(torch.int32)
+    first = places.to(torch.int32)  # whatever NaN becomes, the next line brings it onto the map
     _clamp_(first, 0, max(width - 2, 0), max(height - 2, 0))
     places -= first
     rows = _four_rows(first, groups, width, height)
@@ -70,26 +70,20 @@ def _four_rows(first: Tensor, groups: int, width: int, height: int) -> Tensor:
     _, n, _, out_width, _, points = first.shape
     column, row = first.unbind(0)
     number = row.mul_(width * groups).add_(column, alpha=groups)
-    group = _groups_of_a_row(out_width, groups, points)
-    number.view(n, -1, out_width * groups * points).add_(group)
     if n > 1:
         image = torch.arange(n, dtype=first.dtype, device=_CPU) * (height * width * groups)
         number.add_(image.view(-1, 1, 1, 1, 1))
     right, below = (groups if width > 1 else 0), (width * groups if height > 1 else 0)
-    return number.view(-1, 1) + _steps(right, below)
+    rows = number.view(-1, 1).expand(-1, 4).contiguous()
+    steps = _steps_of_a_row(out_width, groups, points, right, below)
+    rows.view(-1, steps.numel()).add_(steps)  # a long row at a time, not four numbers
+    return rows
 
 
 @lru_cache(maxsize=16)
-def _steps(right: int, below: int) -> Tensor:
-    """Return how many rows after the first tap each of the four lies."""
+def _steps_of_a_row(width: int, groups: int, points: int, right: int, below: int) -> Tensor:
+    """Return how many rows after its pixel's first each tap of a row of pixels lies, flat."""
     with torch.inference_mode(mode=False):  # kept for calls that are not in inference mode
-        steps = (0, right, below, right + below)
-        return torch.tensor(steps, dtype=torch.int32, device=_CPU)
-
-
-@lru_cache(maxsize=16)
-def _groups_of_a_row(width: int, groups: int, points: int) -> Tensor:
-    """Return the number of the group of each point in a row of pixels, `(width·G·P,)`."""
-    with torch.inference_mode(mode=False):  # kept for calls that are not in inference mode
-        group = torch.arange(groups, dtype=torch.int32, device=_CPU).view(-1, 1)
-        return group.expand(width, -1, points).reshape(-1)
+        group = torch.arange(groups, dtype=torch.int32, device=_CPU).view(-1, 1, 1)
+        step = torch.tensor((0, right, below, right + below), dtype=torch.int32, device=_CPU)
+        return (group + step).expand(width, -1, points, -1).reshape(-1)
