@@ -7,6 +7,7 @@ is the same with readers and rows exchanged; that by a weight, a product of two 
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import torch
@@ -161,12 +162,30 @@ def _sum_rows(x: Tensor, rows: Tensor, shares: Tensor, shape: torch.Size) -> Ten
     """Return the map in which each pixel and group is its sum of rows of `x`."""
     _, n, out_height, out_width, groups, points = shape
     out = F.embedding_bag(
-        rows.view(-1, 4 * points),
+        rows.view(-1),
         rows_of(x, groups),
+        _starts(rows.numel(), 4 * points),
         mode="sum",
-        per_sample_weights=shares.view(-1, 4 * points),
+        per_sample_weights=shares.view(-1),
     )
     return _to_map(out.view(n, out_height, out_width, -1), x)
+
+
+def _starts(taps: int, each: int) -> Tensor:
+    """Return the first tap of each output row, of `each` taps; kept between calls if they are few.
+
+    `F.embedding_bag` would count them in every call, a twentieth of its time on small maps.
+    """
+    return (_KEPT_STARTS if taps <= _KEPT_TAPS else _count_starts)(taps, each)
+
+
+def _count_starts(taps: int, each: int) -> Tensor:
+    with torch.inference_mode(mode=False):  # kept for calls that are not in inference mode
+        return torch.arange(0, taps, each, dtype=torch.int32, device=torch.device("cpu"))
+
+
+_KEPT_TAPS = 1 << 18
+_KEPT_STARTS = lru_cache(maxsize=16)(_count_starts)
 
 
 def _to_map(pixels: Tensor, x: Tensor) -> Tensor:
@@ -191,7 +210,7 @@ def _sum_readers(received: Tensor, rows: Tensor, shares: Tensor, x: Tensor, grou
 def _row_products(received: Tensor, rows: Tensor, taps: Tensor) -> Tensor:
     """Return the product of each row read with the row that its reader received, like `taps`."""
     each = taps.numel() // received.shape[0]
-    start = torch.arange(0, taps.numel(), each, dtype=taps.dtype, device=taps.device)
+    start = _starts(taps.numel(), each)
     products: Tensor = torch.ops.aten._embedding_bag_per_sample_weights_backward(
         received, rows, taps.view(-1), start, start.new_empty(0), 0, -1
     )
