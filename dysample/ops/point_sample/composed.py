@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
 
 from dysample.ops._implementation import compute_dtype, memory_format
-from dysample.ops.point_sample.positions import (
-    by_pixel,
-    offset_gradients,
-    offset_shift,
-    subpixel_start,
-)
+from dysample.ops.point_sample.grid import offset_grid, position_grid
+from dysample.ops.point_sample.positions import offset_gradients
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -29,12 +24,12 @@ def point_sample(x: Tensor, positions: Tensor, weights: Tensor | None, padding: 
     groups = positions.shape[2]
     maps = _maps(x, groups)
     if weights is None:
-        out = _read(maps, _grid(positions, x), padding)
+        out = _read(maps, position_grid(positions, x), padding)
     else:
         out = maps.new_zeros(n * groups, channels // groups, out_height, out_width)
         for point in range(positions.shape[3]):
             weight = weights[:, :, point].reshape(n * groups, 1, out_height, out_width)
-            out = out + _read(maps, _grid(positions[:, :, :, point], x), padding) * weight
+            out = out + _read(maps, position_grid(positions[:, :, :, point], x), padding) * weight
     out = out.reshape(n, channels, out_height, out_width).to(x.dtype)
     return out.contiguous(memory_format=memory_format(x))
 
@@ -45,7 +40,7 @@ def offset_sample(
     """Return `x` of `(N, C, H, W)` read at the offsets of DySample, by one `F.grid_sample`."""
     n, channels, height, width = x.shape
     parts = _parts(x, groups)
-    grid = _offset_grid(x, offset, scope, scale, groups, style)
+    grid = offset_grid(x, offset, scope, scale, groups, style)
     if parts > 1:
         grid = grid.repeat_interleave(parts, 0)
     out = _read(_maps(x, groups * parts), grid, "border")
@@ -65,7 +60,7 @@ def point_sample_backward(
     groups = positions.shape[2]
     maps, received = _maps(x, groups), _maps(gradient, groups, compute_dtype(x))
     if weights is None:
-        grid = _grid(positions, x)
+        grid = position_grid(positions, x)
         of_maps, of_positions = _read_backward(received, maps, grid, groups, padding, needed)
         if of_positions is not None:
             of_positions = of_positions.to(positions.dtype)
@@ -77,10 +72,10 @@ def point_sample_backward(
         where = positions[:, :, :, point]
         weight = weights[:, :, point].to(maps.dtype)
         if of_weights is not None:
-            read = _read(maps, _grid(where, x), padding)
+            read = _read(maps, position_grid(where, x), padding)
             of_weights[:, :, point] = (read * received).sum(1).view(weight.shape)
         weighted = received * weight.reshape(-1, 1, *weight.shape[2:])
-        grid = _grid(where, x)
+        grid = position_grid(where, x)
         of_maps, of_point = _read_backward(weighted, maps, grid, groups, padding, needed)
         if of_maps is not None:
             of_x = of_maps if of_x is None else of_x + of_maps
@@ -101,7 +96,7 @@ def offset_sample_backward(
 ) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
     """Return the gradients of `x`, `offset` and `scope`, as far as they are `needed`."""
     maps, received = _maps(x, groups), _maps(gradient, groups, compute_dtype(x))
-    grid = _offset_grid(x, offset, scope, scale, groups, style)
+    grid = offset_grid(x, offset, scope, scale, groups, style)
     through = [needed[0], needed[1] or needed[2]]
     of_maps, of_positions = _read_backward(received, maps, grid, groups, "border", through)
     of_x = _like(of_maps, x)
@@ -121,52 +116,6 @@ def _like(gradient: Tensor | None, x: Tensor) -> Tensor | None:
     if gradient is None:
         return None
     return gradient.reshape(x.shape).to(x.dtype).contiguous(memory_format=memory_format(x))
-
-
-def _grid(positions: Tensor, x: Tensor) -> Tensor:
-    """Return positions `(N, 2, G, Ho, Wo)` in pixels as a grid `(NG, Ho, Wo, 2)` in [−1, 1]."""
-    height, width = x.shape[2:]
-    across, down = positions.to(compute_dtype(x)).unbind(1)
-    across = across * (2 / width) + (1 / width - 1)
-    down = down * (2 / height) + (1 / height - 1)
-    split = (-1, *positions.shape[-2:])
-    return torch.stack((across.reshape(split), down.reshape(split)), -1)
-
-
-def _offset_grid(
-    x: Tensor, offset: Tensor, scope: Tensor | None, scale: int, groups: int, style: str
-) -> Tensor:
-    """Return the positions of DySample as a grid `(NG, sH, sW, 2)`, written in one pass."""
-    n, _, height, width = x.shape
-    dtype = compute_dtype(x)
-    factor, shift = offset_shift(offset, scope, dtype)
-    across, down = by_pixel(shift, scale, groups, style).unbind(1)
-    grid = torch.empty(n, groups, height, scale, width, scale, 2, dtype=dtype, device=x.device)
-    starts = _starts_on_cpu if x.device.type == "cpu" else _starts
-    across_from, down_from = starts(height, width, scale, dtype, x.device)
-    step_x, step_y = factor * 2 / width, factor * 2 / height
-    for column, from_start in enumerate(across_from):
-        into_x, into_y = grid[..., column, :].unbind(-1)
-        torch.add(from_start, across[..., column], alpha=step_x, out=into_x)
-        torch.add(down_from, down[..., column], alpha=step_y, out=into_y)
-    return grid.view(n * groups, height * scale, width * scale, 2)
-
-
-def _starts(
-    height: int, width: int, scale: int, dtype: torch.dtype, device: torch.device
-) -> tuple[tuple[Tensor, ...], Tensor]:
-    """Return the grid that no offset moves: x for each sub-column, `(W,)`, and y, `(H, s, 1)`."""
-    with torch.inference_mode(mode=False):  # kept for calls that are not in inference mode
-        start = subpixel_start(scale, device).to(dtype)
-        columns = torch.arange(width, dtype=dtype, device=device) + 0.5
-        rows = torch.arange(height, dtype=dtype, device=device).view(-1, 1, 1) + 0.5
-        across = tuple((columns + each) * (2 / width) - 1 for each in start.unbind())
-        return across, (rows + start.view(-1, 1)) * (2 / height) - 1
-
-
-# On small maps these few numbers would take a tenth of the time. On CUDA nothing is kept: a
-# graph's memory must not outlive it.
-_starts_on_cpu = lru_cache(maxsize=64)(_starts)
 
 
 def _parts(x: Tensor, groups: int) -> int:
