@@ -10,6 +10,7 @@ import torch
 from dysample.ops._implementation import compute_dtype
 from dysample.ops.point_sample.positions import (
     by_pixel,
+    kept_for,
     offset_positions,
     offset_shift,
     subpixel_start,
@@ -34,7 +35,7 @@ def offset_places(
     n, _, height, width = x.shape
     dtype = compute_dtype(x)
     factor, shift = offset_shift(offset, scope, dtype)
-    if shift.numel() <= _KEPT_OFFSETS:
+    if kept_for(shift):
         return _move_by_index(shift, factor, scale, groups, style, dtype)
     ordered = by_pixel(shift, scale, groups, style).permute(1, 0, 3, 4, 5, 6, 2)
     places = torch.empty(ordered.shape, dtype=dtype, device=x.device)
@@ -43,10 +44,6 @@ def offset_places(
     else:
         _move(ordered, factor, places)
     return places.view(2, n, height * scale, width * scale, groups, 1)
-
-
-# For maps of up to so many offsets what follows is kept between calls, 12 bytes an offset.
-_KEPT_OFFSETS = 1 << 17
 
 
 def _move_by_index(

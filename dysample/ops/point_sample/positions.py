@@ -32,6 +32,18 @@ def offset_shift(offset: Tensor, scope: Tensor | None, dtype: torch.dtype) -> tu
     return 0.5, offset.to(dtype) * scope.to(dtype).sigmoid()
 
 
+# 16 bytes each at most.
+_KEPT_OFFSETS = 1 << 17
+
+
+def kept_for(offsets: Tensor) -> bool:
+    """Whether what depends on the shape of `offsets` alone is kept between calls.
+
+    It is for small maps on a CPU. On CUDA nothing is: a graph's memory must not outlive it.
+    """
+    return offsets.device.type == "cpu" and offsets.numel() <= _KEPT_OFFSETS
+
+
 def by_pixel(maps: Tensor, scale: int, groups: int, style: str) -> Tensor:
     """View offsets of either style as `(N, 2, groups, H, s, W, s)`: output rows, then columns."""
     n, _, height, width = maps.shape

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from torch.library import opcheck
 
 from dysample.ops import implementation, offset_sample, point_sample
-from dysample.ops.point_sample import gather, places
+from dysample.ops.point_sample import gather, places, positions
 from dysample.ops.point_sample.dispatch import Reading, choose
 from tests.golden_cases import LAYOUTS
 
@@ -82,16 +82,17 @@ def test_offset_sample_is_the_definition(fast, case, dtype, layout, dyscope):
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("case", OFFSET_CASES)
+@pytest.mark.parametrize("fast", FAST)
 def test_offset_sample_of_a_map_too_large_to_keep_anything_for(
-    case, dtype, layout, dyscope, monkeypatch
+    fast, case, dtype, layout, dyscope, monkeypatch
 ):
-    monkeypatch.setattr(places, "_KEPT_OFFSETS", 0)
+    monkeypatch.setattr(positions, "_KEPT_OFFSETS", 0)
     monkeypatch.setattr(places, "_KEPT_PIXELS", 0)
     monkeypatch.setattr(gather, "_KEPT_TAPS", 0)
     dtype = DTYPES[dtype]
     tensors, options = offset_arguments(case, dtype, layout, dyscope)
     expected = offset_sample(*tensors, **options, implementation="naive")
-    out = offset_sample(*tensors, **options, implementation="gather")
+    out = offset_sample(*tensors, **options, implementation=fast)
     torch.testing.assert_close(out, expected, rtol=TOLERANCE[dtype], atol=TOLERANCE[dtype])
 
 
@@ -329,7 +330,7 @@ def test_a_default_device_does_not_divert_it(name):
 @pytest.mark.parametrize("kept", [True, False])
 def test_what_inference_mode_computed_first_serves_training(kept, monkeypatch):
     if not kept:  # by the ways of larger maps, which keep something else
-        monkeypatch.setattr(places, "_KEPT_OFFSETS", 0)
+        monkeypatch.setattr(positions, "_KEPT_OFFSETS", 0)
     (x, offset, _), options = offset_arguments("odd_lp", torch.float32, "channels_last", False)
     wide = offset.repeat(1, 1, 1, 3)
     with torch.inference_mode():
