@@ -46,7 +46,8 @@ def count(module: nn.Module, inputs: tuple[Tensor, ...]) -> FlopCount:
     their definition, so the figure does not depend on which of their implementations runs.
     """
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # fvcore's own, on import
+        for kind in (DeprecationWarning, FutureWarning):  # fvcore's own, on import
+            warnings.simplefilter("ignore", kind)
         from fvcore.nn import FlopCountAnalysis, jit_handles
 
     handlers = HANDLERS | dict.fromkeys(FREE, _free)
