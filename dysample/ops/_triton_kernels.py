@@ -25,6 +25,20 @@ def along(channels: tl.tensor, last: tl.constexpr) -> tl.tensor:
     return channels[None, :] if last else channels[:, None]
 
 
+# Up to Triton 3.6 a warp is laid across channels wherever the compiler does not know which values
+# are neighbours in memory: in planes, a read of many short pieces. So `address` says that pixels
+# are, as most are. Not to be relied on for more, it says as well that no address is aligned: then
+# nothing is joined into wider reads, and all that comes of it is the order of threads.
+@triton.jit
+def address(pixels: tl.tensor, pitch: tl.constexpr, last: tl.constexpr) -> tl.tensor:
+    """Return where the `pixels` of each row lie, `pitch` apart, to broadcast over channels."""
+    if last:
+        where = (pixels * pitch)[:, None]
+    else:
+        where = tl.multiple_of(tl.max_contiguous(pixels[None, :], [1, 32]), [1, 1])
+    return where
+
+
 @triton.jit
 def read(ptr: tl.tensor, index: tl.tensor, mask: tl.tensor) -> tl.tensor:
     """Return float32 values, 0 where `mask` is false."""

@@ -6,7 +6,7 @@ from __future__ import annotations
 import triton
 import triton.language as tl
 
-from dysample.ops._triton_kernels import across, along, read, tile_of_program, write
+from dysample.ops._triton_kernels import across, address, along, read, tile_of_program, write
 from dysample.ops.reassemble.triton_kernels import no_sum, output_pixel, tap_index
 
 
@@ -48,6 +48,8 @@ def affinity_kernel(
     plane_of_query = 1 if last else height * width * (scale * scale)
     axis: tl.constexpr = 2 if last else 1
     source = tl.expand_dims((row * (width * scale) + column) * pitch, axis)
+    if not last:  # as `address` does
+        source = tl.multiple_of(tl.max_contiguous(source, [1, 1, 32]), [1, 1, 1])
     exists = tl.expand_dims(real, axis)
     first = across(group * channels, last)
     lane = along(tl.arange(0, tile_channels), last)
@@ -59,7 +61,7 @@ def affinity_kernel(
             i = y + (u - side // 2)
             j = low + (v - side // 2)
             inside = (i >= 0) & (i < height) & (j >= 0) & (j < width)
-            pixel = across((i * width + j) * pitch, last)
+            pixel = address(i * width + j, pitch, last)
             none = no_sum(tile_rows * tile_columns * tile_groups, tile_channels, last)
             total = none[None, :, :] + tl.zeros([subs, 1, 1], tl.float32)
             for start in range(0, channels, tile_channels):

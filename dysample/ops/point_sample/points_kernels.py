@@ -10,7 +10,7 @@ from __future__ import annotations
 import triton
 import triton.language as tl
 
-from dysample.ops._triton_kernels import across, along, read, tile_of_program, write
+from dysample.ops._triton_kernels import across, address, along, read, tile_of_program, write
 from dysample.ops.point_sample.triton_kernels import _corners, _scatter
 
 
@@ -83,7 +83,7 @@ def points_kernel(
     x_ptr += image * height * width * (channels * groups)
     out_ptr += image * pixels * (channels * groups)
     pitch: tl.constexpr = channels * groups if x_last else 1
-    target = across((y * out_width + x) * pitch, x_last)
+    target = address(y * out_width + x, pitch, x_last)
     live = across(live, x_last)
     plane = 1 if x_last else height * width
     plane_out = 1 if x_last else pixels
@@ -169,7 +169,7 @@ def points_backward_kernel(
     of_x_ptr += image * height * width * (channels * groups)
     gradient_ptr += image * pixels * (channels * groups)
     pitch: tl.constexpr = channels * groups if x_last else 1
-    target = across((y * out_width + x) * pitch, x_last)
+    target = address(y * out_width + x, pitch, x_last)
     live = across(live_rows, x_last)
     plane = 1 if x_last else height * width
     plane_out = 1 if x_last else pixels

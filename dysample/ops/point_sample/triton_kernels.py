@@ -10,7 +10,7 @@ from __future__ import annotations
 import triton
 import triton.language as tl
 
-from dysample.ops._triton_kernels import across, along, read, tile_of_program, write
+from dysample.ops._triton_kernels import across, address, along, read, tile_of_program, write
 
 
 @triton.jit
@@ -84,10 +84,10 @@ def _corners(
     last: tl.constexpr,
 ) -> tuple[tl.tensor, ...]:
     """Return where in a plane the four pixels around each position lie."""
-    p00 = across((top * width + left) * pitch, last)
-    p01 = across((top * width + right) * pitch, last)
-    p10 = across((bottom * width + left) * pitch, last)
-    p11 = across((bottom * width + right) * pitch, last)
+    p00 = address(top * width + left, pitch, last)
+    p01 = address(top * width + right, pitch, last)
+    p10 = address(bottom * width + left, pitch, last)
+    p11 = address(bottom * width + right, pitch, last)
     return p00, p01, p10, p11
 
 
@@ -133,7 +133,7 @@ def forward_kernel(
     out_ptr += pixels * (channels * groups * scale * scale)
     pitch: tl.constexpr = channels * groups if x_last else 1
     p00, p01, p10, p11 = _corners(left, right, top, bottom, width, pitch, x_last)
-    target = across((y * (width * scale) + x) * pitch, x_last)
+    target = address(y * (width * scale) + x, pitch, x_last)
     live = across(live, x_last)
     plane = 1 if x_last else height * width
     plane_out = 1 if x_last else height * width * (scale * scale)
@@ -228,7 +228,7 @@ def backward_kernel(
     gradient_ptr += pixels * (channels * groups * scale * scale)
     pitch: tl.constexpr = channels * groups if x_last else 1
     p00, p01, p10, p11 = _corners(left, right, top, bottom, width, pitch, x_last)
-    target = across((y * (width * scale) + x) * pitch, x_last)
+    target = address(y * (width * scale) + x, pitch, x_last)
     live = across(live_rows, x_last)
     plane = 1 if x_last else height * width
     plane_out = 1 if x_last else height * width * (scale * scale)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import triton
 import triton.language as tl
 
-from dysample.ops._triton_kernels import across, along, read, tile_of_program, write
+from dysample.ops._triton_kernels import across, address, along, read, tile_of_program, write
 
 
 @triton.jit
@@ -42,7 +42,13 @@ def tap_index(
 ) -> tl.tensor:
     """Return where tap number `tap` of a pixel lies in its image's `count` maps of taps."""
     pixel = row * width + column
-    return pixel * count + tap if last else tap * (height * width) + pixel
+    if last:
+        index = pixel * count + tap
+    else:
+        index = tap * (height * width) + pixel
+        if len(index.shape) == 2:  # as `address` does
+            index = tl.multiple_of(tl.max_contiguous(index, [1, 32]), [1, 1])
+    return index
 
 
 @triton.jit
@@ -146,7 +152,7 @@ def reassemble_kernel(
                 j = low + (v - side // 2)
                 inside = (i >= 0) & (i < height) & (j >= 0) & (j < width)
                 there = across(inside, last) & (lane < channels)
-                value = read(x_ptr, across((i * width + j) * pitch, last) + channel * plane, there)
+                value = read(x_ptr, address(i * width + j, pitch, last) + channel * plane, there)
                 tap = (u * side + v) * step
                 total0 += across(read(kernels_ptr, k0 + tap, live0), last) * value
                 if subs > 1:
@@ -157,15 +163,15 @@ def reassemble_kernel(
         channel *= plane_out
         there = lane < channels
         live0_ = across(live0, last) & there
-        write(out_ptr, across(pixel0 * pitch, last) + channel, total0, live0_)
+        write(out_ptr, address(pixel0, pitch, last) + channel, total0, live0_)
         if subs > 1:
             live1_ = across(live1, last) & there
-            write(out_ptr, across(pixel1 * pitch, last) + channel, total1, live1_)
+            write(out_ptr, address(pixel1, pitch, last) + channel, total1, live1_)
         if subs > 2:
             live2_ = across(live2, last) & there
-            write(out_ptr, across(pixel2 * pitch, last) + channel, total2, live2_)
+            write(out_ptr, address(pixel2, pitch, last) + channel, total2, live2_)
             live3_ = across(live3, last) & there
-            write(out_ptr, across(pixel3 * pitch, last) + channel, total3, live3_)
+            write(out_ptr, address(pixel3, pitch, last) + channel, total3, live3_)
 
 
 @triton.jit(do_not_specialize=["height", "width"])
@@ -218,9 +224,9 @@ def adjoint_kernel(
                     groups * side * side, kernels_last,
                 )  # fmt: skip
                 weight = read(kernels_ptr, kernel + tap * step, inside)
-                pixel = across((row * (width * scale) + column) * pitch, last)
+                pixel = address(row * (width * scale) + column, pitch, last)
                 there = across(inside, last) & (lane < channels)
                 received = read(gradient_ptr, pixel + channel * plane_of_gradient, there)
                 total += across(weight, last) * received
-        where = across((y * width + x) * pitch, last) + channel * plane
+        where = address(y * width + x, pitch, last) + channel * plane
         write(out_ptr, where, total, across(live, last) & (lane < channels))

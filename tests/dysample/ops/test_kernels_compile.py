@@ -2,12 +2,13 @@
 
 The launches are recorded on meta tensors of the size that the paper measures at. What the
 compiler made of them is held to what the design counts on: no spilled registers, and reads and
-writes of 16 bytes where channels lie next to each other.
+writes of 16 bytes where channels lie next to each other. In planes, warps lie along rows of pixels.
 """
 
 from __future__ import annotations
 
 import importlib
+import inspect
 import re
 import shutil
 import subprocess
@@ -48,27 +49,36 @@ class Recorder:
     def compile(self) -> Any:
         import triton
         from triton.backends.compiler import GPUTarget
-        from triton.compiler import ASTSource
 
-        names = self.kernel.arg_names
-        given = dict(zip(names, self.arguments, strict=False))
+        given = dict(zip(self.kernel.arg_names, self.arguments, strict=False))
         signature = {
             name: POINTERS[value.dtype] if isinstance(value, torch.Tensor) else "i32"
             for name, value in given.items()
         }
         constants = {k: v for k, v in self.settings.items() if k != "enable_fp_fusion"}
-        source = ASTSource(
-            fn=self.kernel,
-            signature=signature | dict.fromkeys(constants, "constexpr"),
-            constexprs={(names.index(name),): value for name, value in constants.items()},
-            attrs={
-                (names.index(name),): [["tt.divisibility", 16]]
-                for name, kind in signature.items()
-                if kind.startswith("*")
-            },
-        )
         options = {"num_warps": 4, "enable_fp_fusion": self.settings["enable_fp_fusion"]}
-        return triton.compile(source, target=GPUTarget("cuda", CAPABILITY, 32), options=options)
+        return triton.compile(
+            source(self.kernel, signature, constants),
+            target=GPUTarget("cuda", CAPABILITY, 32),
+            options=options,
+        )
+
+
+def source(kernel: Any, signature: dict[str, str], constants: dict[str, Any]) -> Any:
+    """Return what the compiler takes: every pointer is a multiple of 16 bytes, as torch's are."""
+    from triton.compiler import ASTSource
+
+    number = kernel.arg_names.index
+    aligned = [number(name) for name, kind in signature.items() if kind.startswith("*")]
+    signature = signature | dict.fromkeys(constants, "constexpr")
+    if "constexprs" in inspect.signature(ASTSource).parameters:
+        by_number = {(number(name),): value for name, value in constants.items()}
+        attributes = {(place,): [["tt.divisibility", 16]] for place in aligned}
+        return ASTSource(kernel, signature, constexprs=by_number, attrs=attributes)
+    from triton.backends.compiler import AttrsDescriptor  # Triton 3.2
+
+    known = {"arg_properties": {"tt.divisibility": aligned}, "cls": "AttrsDescriptor"}
+    return ASTSource(kernel, signature, constants, AttrsDescriptor.from_dict(known))
 
 
 def meta(channels: int, size: int, dtype: torch.dtype, layout: str) -> torch.Tensor:
@@ -132,6 +142,8 @@ def test_spills_nothing_and_reads_wide(operator, dtype, layout, monkeypatch, tmp
         assert re.search(r"ld\.global\.v4\.b32", built.asm["ptx"])
     else:
         assert built.metadata.shared == 0  # every thread keeps to its own column
+        layouts = re.findall(r"threadsPerWarp = \[((?:\d+, )+\d+)\]", built.asm["ttgir"])
+        assert set(layouts) <= {"1, 32", "1, 1, 32"}
     assert stack_bytes(built.asm["cubin"], tmp_path) == 0
     # Enough programs for 132 multiprocessors, few enough to number in 32 bits.
     assert 132 <= recorder.grid[0] < 2**31
