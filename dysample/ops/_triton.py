@@ -65,13 +65,18 @@ def takes_triton(implementation: str, operator: str, *maps: Tensor | None) -> bo
 
 def _unfit(device: torch.device) -> Reason:
     if device.type == "cuda":
-        have = torch.cuda.get_device_capability(device)
+        have = _capability(device)
         if torch.version.hip is None and have < _CAPABILITY:
             return f"it needs compute capability 8.0, and the device has {have[0]}.{have[1]}"
         return None
     if device.type == "cpu" and os.environ.get("TRITON_INTERPRET") == "1":
         return None
     return f"it needs a CUDA device, and the tensors are on {device.type}"
+
+
+@functools.cache
+def _capability(device: torch.device) -> tuple[int, int]:
+    return torch.cuda.get_device_capability(device)
 
 
 @functools.cache
@@ -96,7 +101,7 @@ def is_channels_last(x: Tensor) -> bool:
 
 def needs_long(*maps: Tensor | None) -> bool:
     """Whether an index into one image of a dense map overflows 32 bits."""
-    return any(item is not None and item[0].numel() >= 2**31 for item in maps)
+    return any(item is not None and item.numel() >= item.shape[0] << 31 for item in maps)
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,9 @@ def affinity_kernel(
     long: tl.constexpr,
 ) -> None:
     """Write the k² inner products of each output pixel and group; sums never leave a program."""
+    if long:  # or products of these would wrap before they meet a long number
+        height = height.to(tl.int64)
+        width = width.to(tl.int64)
     reach = width if last else width * scale
     image, part, y, x, group, live = tile_of_program(
         height, reach, groups, blocks, tile_rows, tile_columns, tile_groups, long

@@ -71,13 +71,16 @@ def points_kernel(
     long: tl.constexpr,
 ) -> None:
     """Write the sum of the points; a program takes `share` of a group's `channels`."""
+    if long:  # or products of these would wrap before they meet a long number
+        height = height.to(tl.int64)
+        width = width.to(tl.int64)
+        out_height = out_height.to(tl.int64)
+        out_width = out_width.to(tl.int64)
     parts: tl.constexpr = (channels + share - 1) // share
     image, part, y, x, group, live = tile_of_program(
         out_height, out_width, groups, parts, tile_rows, tile_columns, tile_groups, long
     )
     pixels = out_height * out_width
-    if long:
-        pixels = pixels.to(tl.int64)
     positions_ptr += image * pixels * (2 * groups * points)
     weights_ptr += image * pixels * (groups * points)
     x_ptr += image * height * width * (channels * groups)
@@ -154,13 +157,16 @@ def points_backward_kernel(
 
     Those are sums over the channels of a group: a program that is to write them takes all.
     """
+    if long:  # or products of these would wrap before they meet a long number
+        height = height.to(tl.int64)
+        width = width.to(tl.int64)
+        out_height = out_height.to(tl.int64)
+        out_width = out_width.to(tl.int64)
     parts: tl.constexpr = (channels + share - 1) // share
     image, part, y, x, group, live_rows = tile_of_program(
         out_height, out_width, groups, parts, tile_rows, tile_columns, tile_groups, long
     )
     pixels = out_height * out_width
-    if long:
-        pixels = pixels.to(tl.int64)
     positions_ptr += image * pixels * (2 * groups * points)
     of_positions_ptr += image * pixels * (2 * groups * points)
     weights_ptr += image * pixels * (groups * points)

@@ -114,6 +114,9 @@ def forward_kernel(
     long: tl.constexpr,
 ) -> None:
     """Write the upsampled map; a program takes `share` of a group's `channels`."""
+    if long:  # or products of these would wrap before they meet a long number
+        height = height.to(tl.int64)
+        width = width.to(tl.int64)
     parts: tl.constexpr = (channels + share - 1) // share
     image, part, y, x, group, live = tile_of_program(
         height * scale, width * scale, groups, parts, tile_rows, tile_columns, tile_groups, long
@@ -212,6 +215,9 @@ def backward_kernel(
     The gradient of an offset is a sum over the channels of a group: a program that is to write it
     takes all of them, and the sum never leaves the program.
     """
+    if long:  # or products of these would wrap before they meet a long number
+        height = height.to(tl.int64)
+        width = width.to(tl.int64)
     parts: tl.constexpr = (channels + share - 1) // share
     image, part, y, x, group, live_rows = tile_of_program(
         height * scale, width * scale, groups, parts, tile_rows, tile_columns, tile_groups, long

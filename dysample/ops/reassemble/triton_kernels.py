@@ -110,6 +110,9 @@ def reassemble_kernel(
 
     Their four sums are spelled out: as one tensor of three dimensions they made ptxas spill.
     """
+    if long:  # or products of these would wrap before they meet a long number
+        height = height.to(tl.int64)
+        width = width.to(tl.int64)
     parts: tl.constexpr = blocks * ((channels + share - 1) // share)
     reach = width if last else width * scale
     image, part, y, x, group, live = tile_of_program(
@@ -195,6 +198,9 @@ def adjoint_kernel(
     long: tl.constexpr,
 ) -> None:
     """Write the gradient of the map: k²·s² reads for each of its pixels, and no atomics."""
+    if long:  # or products of these would wrap before they meet a long number
+        height = height.to(tl.int64)
+        width = width.to(tl.int64)
     parts: tl.constexpr = (channels + share - 1) // share
     image, part, y, x, group, live = tile_of_program(
         height, width, groups, parts, tile_rows, tile_columns, tile_groups, long

@@ -112,31 +112,36 @@ def launch(operator: str, dtype: torch.dtype, layout: str) -> None:
         affinity_fused(large, x, 5, 1, 2)
 
 
-@pytest.mark.parametrize(
-    ("dtype", "layout"),
-    [(torch.float32, "contiguous"), (torch.float16, "channels_last")],
-    ids=["float32, planes", "float16, channels_last"],
-)
-@pytest.mark.parametrize(
-    "operator",
-    [
-        "point_sample.forward_kernel",
-        "point_sample.backward_kernel",
-        "point_sample.points_kernel",
-        "point_sample.points_backward_kernel",
-        "reassemble.reassemble_kernel",
-        "reassemble.adjoint_kernel",
-        "affinity.affinity_kernel",
-    ],
-)
-def test_spills_nothing_and_reads_wide(operator, dtype, layout, monkeypatch, tmp_path):
+OPERATORS = [
+    "point_sample.forward_kernel",
+    "point_sample.backward_kernel",
+    "point_sample.points_kernel",
+    "point_sample.points_backward_kernel",
+    "reassemble.reassemble_kernel",
+    "reassemble.adjoint_kernel",
+    "affinity.affinity_kernel",
+]
+
+
+def record(operator: str, dtype: torch.dtype, layout: str, monkeypatch: Any) -> Recorder:
     package, name = operator.split(".")
     file = "points_kernels" if name.startswith("points") else "triton_kernels"
     module = importlib.import_module(f"dysample.ops.{package}.{file}")
     recorder = Recorder(getattr(module, name))
     monkeypatch.setattr(module, name, recorder)
-    monkeypatch.setenv("TRITON_CACHE_DIR", str(tmp_path))
     launch(operator, dtype, layout)
+    return recorder
+
+
+@pytest.mark.parametrize(
+    ("dtype", "layout"),
+    [(torch.float32, "contiguous"), (torch.float16, "channels_last")],
+    ids=["float32, planes", "float16, channels_last"],
+)
+@pytest.mark.parametrize("operator", OPERATORS)
+def test_spills_nothing_and_reads_wide(operator, dtype, layout, monkeypatch, tmp_path):
+    monkeypatch.setenv("TRITON_CACHE_DIR", str(tmp_path))
+    recorder = record(operator, dtype, layout, monkeypatch)
     built = recorder.compile()
     if layout == "channels_last":
         assert re.search(r"ld\.global\.v4\.b32", built.asm["ptx"])
@@ -147,6 +152,16 @@ def test_spills_nothing_and_reads_wide(operator, dtype, layout, monkeypatch, tmp
     assert stack_bytes(built.asm["cubin"], tmp_path) == 0
     # Enough programs for 132 multiprocessors, few enough to number in 32 bits.
     assert 132 <= recorder.grid[0] < 2**31
+
+
+@pytest.mark.parametrize("operator", OPERATORS)
+def test_an_image_of_over_2_31_values_wraps_no_address(operator, monkeypatch, tmp_path):
+    monkeypatch.setenv("TRITON_CACHE_DIR", str(tmp_path))
+    recorder = record(operator, torch.float32, "contiguous", monkeypatch)
+    recorder.settings["long"] = True
+    products = re.findall(r"arith\.muli (.*) : .*i32", recorder.compile().asm["ttir"])
+    # Of a part or a tap with a constant alone, never of two sizes.
+    assert all(re.fullmatch(r"%\w+, %c\d+_i32", each) for each in products)
 
 
 def stack_bytes(cubin: bytes, folder: Path) -> int:
