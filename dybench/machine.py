@@ -83,7 +83,8 @@ def available_bytes(device: torch.device) -> int:
     """Memory that a run on `device` could still take."""
     if device.type == "cuda":
         free, _ = torch.cuda.mem_get_info(device)
-        return int(free)
+        kept = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+        return int(free) + kept
     return int(psutil.virtual_memory().available)
 
 

@@ -127,6 +127,7 @@ class _Walk:
             if torch.get_num_threads() != self._threads:
                 self._note_rows(cell, "an upsampler changed torch's thread count during the run")
                 torch.set_num_threads(self._threads)
+            del subjects  # or the next cell's memory would have this one's in it
             if cell.device.startswith("cuda"):
                 torch.cuda.empty_cache()
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 LAUNCH_BOUND = 1.25  # times its kernels' own time that a call must take
 BLOCKS = 7
+GRAPH_CALLS = 8
 
 
 def kernel_seconds(
@@ -26,7 +27,8 @@ def kernel_seconds(
 ) -> float:
     """Seconds that a call's kernels take by themselves: a CUDA graph of it is replayed.
 
-    A graph launches all kernels at once, so what Python and the launches cost is not in it.
+    A graph launches the kernels of some calls at once, so what Python and the launches cost is
+    not in it.
 
     Args:
         call: what was timed; it must be fit for capture: no synchronisation, fixed shapes.
@@ -38,10 +40,16 @@ def kernel_seconds(
     Raises:
         RuntimeError: if the call cannot be captured.
     """
-    replay = (capture or record)(call, device)
+
+    def several() -> None:  # so that launching the graph itself weighs little
+        for _ in range(GRAPH_CALLS):
+            call()
+
+    replay = (capture or record)(several, device)
     timer.time(replay, 1)
-    calls = max(1, round(block_s / max(timer.time(replay, 1), 1e-9)))
-    return median(timer.time(replay, calls) / calls for _ in range(BLOCKS))
+    replays = max(1, round(block_s / max(timer.time(replay, 1), 1e-9)))
+    blocks = (timer.time(replay, replays) for _ in range(BLOCKS))
+    return median(blocks) / (replays * GRAPH_CALLS)
 
 
 def record(call: Call, device: torch.device) -> Call:
@@ -58,7 +66,8 @@ def record(call: Call, device: torch.device) -> Call:
                 call()
         torch.cuda.current_stream(device).wait_stream(stream)
         graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph):
+        # On a stream named: the default one stays with the device that first captured.
+        with torch.cuda.graph(graph, stream=stream):
             call()
     return graph.replay
 

@@ -61,13 +61,14 @@ class CudaTimer:
         """Seconds that `calls` calls in a row take together."""
         cuda = self._torch.cuda
         cuda.synchronize(self._device)
-        if self._scratch is None:
-            spans = [self._span(call, calls)]
-        else:
-            spans = []
-            for _ in range(calls):
-                self._scratch.zero_()
-                spans.append(self._span(call, 1))
+        with cuda.device(self._device):  # events are recorded on the current device's stream
+            if self._scratch is None:
+                spans = [self._span(call, calls)]
+            else:
+                spans = []
+                for _ in range(calls):
+                    self._scratch.zero_()
+                    spans.append(self._span(call, 1))
         cuda.synchronize(self._device)
         return float(sum(start.elapsed_time(end) for start, end in spans) * 1e-3)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from dybench.measure.launches import kernel_seconds, launch_note
+from dybench.measure.launches import GRAPH_CALLS, kernel_seconds, launch_note
 
 CUDA = torch.device("cuda:0")
 
@@ -24,18 +24,22 @@ class FakeTimer:
 
 
 def test_the_replay_is_timed_and_not_the_call():
-    timer = FakeTimer(call=40e-6, replay=10e-6)
-    captured = []
+    timer = FakeTimer(call=40e-6, replay=10e-6 * GRAPH_CALLS)
+    called, captured = [], []
 
     def capture(call, device):
-        captured.append((call(), device))
+        call()
+        captured.append(device)
         return lambda: "replay"
 
-    found = kernel_seconds(lambda: "call", timer, CUDA, block_s=0.001, capture=capture)
+    found = kernel_seconds(
+        lambda: called.append("call"), timer, CUDA, block_s=0.008, capture=capture
+    )
     assert found == pytest.approx(10e-6)
-    assert captured == [("call", CUDA)]
+    assert called == ["call"] * GRAPH_CALLS  # all of them in one graph
+    assert captured == [CUDA]
     assert {name for name, _ in timer.log} == {"replay"}
-    assert timer.log[-1] == ("replay", 100)  # a block of 1 ms
+    assert timer.log[-1] == ("replay", 100)  # a block of 8 ms
 
 
 @pytest.mark.parametrize(
