@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 LAYOUTS = {"NCHW": torch.contiguous_format, "channels_last": torch.channels_last}
 REFERENCE = "reference"
 COPY = "copy of the output"
+# After the name of a contestant: the same call, replayed as a CUDA graph. On small maps a GPU is
+# done before Python has launched the next kernel, and a ratio of calls is one of launching.
+REPLAYED = " (CUDA graph)"
 # A copy that no cache holds: on a GPU with 50 MB of L2, one of the output may never leave it.
 DEVICE_COPY = "device copy"
 DEVICE_COPY_BYTES = 1 << 30

@@ -16,7 +16,7 @@ import typer
 
 from dybench import files, machine
 from dybench.errors import DybenchError
-from dybench.measure import allocator, memory
+from dybench.measure import allocator, launches, memory
 from dybench.measure.latency import Contestant, Pace, contest, relative, summarise
 from dybench.measure.timer import for_device
 from dybench.scenes import (
@@ -25,6 +25,7 @@ from dybench.scenes import (
     DEVICE_COPY_BYTES,
     PAIRS,
     REFERENCE,
+    REPLAYED,
     calls_of,
     scenes_on,
     target,
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
+    from dybench.measure.timer import Call
     from dybench.scenes import Scene
 
 SCHEMA = "dybench.speed/1"
@@ -109,12 +111,25 @@ def run_scene(
     *,
     seed: int = 0,
     paths: tuple[str, ...] = (),
+    capture: Callable[[Call, torch.device], Call] | None = None,
 ) -> Result:
-    """Time one scene; `paths` are implementations of ours to be timed by name as well."""
+    """Time one scene.
+
+    Args:
+        scene: what is upsampled.
+        device: where.
+        pace: for how long.
+        seed: of the input, the weights and the order of turns.
+        paths: implementations of ours to be timed by name as well.
+        capture: makes a replay of a call, which is timed as well; on CUDA, a graph by default.
+    """
     torch.manual_seed(seed)
     calls = dict(calls_of(scene, device, paths))
-    entrants = {name: Contestant(name, call) for name, call in calls.items()}
+    if capture is None and device.type == "cuda":
+        capture = launches.record
     with torch.inference_mode():
+        replays = {} if capture is None else dict(_replays(calls, device, capture))
+        entrants = {name: Contestant(name, call) for name, call in (calls | replays).items()}
         order = list(entrants.values())
         for _ in contest(order, for_device(device), pace, reference=REFERENCE, seed=seed):
             pass
@@ -136,9 +151,24 @@ def run_scene(
     )
 
 
+def _replays(
+    calls: Mapping[str, Call], device: torch.device, capture: Callable[[Call, torch.device], Call]
+) -> Iterator[tuple[str, Call]]:
+    for name, call in calls.items():
+        if name == DEVICE_COPY:
+            continue
+        try:
+            yield name + REPLAYED, capture(call, device)
+        except RuntimeError as error:
+            typer.echo(f"{name} cannot be captured as a CUDA graph: {error}", err=True)
+
+
 def _rows(scene: Scene, entrants: Mapping[str, Contestant], device: torch.device) -> Iterator[Row]:
     named = [(name, REFERENCE) for name in entrants if name.count(", ") == 2]
-    for ours, against in (*PAIRS, *named):
+    replayed = [(ours + REPLAYED, against + REPLAYED) for ours, against in PAIRS]
+    for ours, against in (*PAIRS, *replayed, *named):
+        if ours not in entrants or against not in entrants:
+            continue
         ratio = relative(entrants[ours], entrants[against])
         if ratio is not None:
             yield Row(
@@ -148,8 +178,12 @@ def _rows(scene: Scene, entrants: Mapping[str, Contestant], device: torch.device
                 ratio=ratio.ratio,
                 low=ratio.low,
                 high=ratio.high,
-                target=None if (ours, against) in named else target(scene, ours, against, device),
+                target=None if (ours, against) in named else _target(scene, ours, against, device),
             )
+
+
+def _target(scene: Scene, ours: str, against: str, device: torch.device) -> float | None:
+    return target(scene, ours.removesuffix(REPLAYED), against.removesuffix(REPLAYED), device)
 
 
 def _bandwidth(scene: Scene, entrants: Mapping[str, Contestant]) -> Iterator[tuple[str, Interval]]:

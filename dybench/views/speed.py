@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from dybench.scenes import LAYOUTS, REFERENCE, REPLAYED
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
@@ -25,15 +27,28 @@ def render_result(result: Result) -> str:
 
 def render_table(report: SpeedReport) -> str:
     """All scenes in one table, a row each: ours in both layouts over the reference on NCHW."""
+    replays = ("", REPLAYED) if _has_replays(report) else ("",)
+    heads = [f"{layout}{replay}" for replay in replays for layout in LAYOUTS]
     memory = "memory above input and output, of the output: reference · NCHW · channels_last"
-    lines = [f"| scene | NCHW | channels_last | {memory} |", "| --- | --- | --- | --- |"]
-    names = ("ours, NCHW", "ours, channels_last")
+    lines = [_row("scene", *heads, memory), _row(*["---"] * (len(heads) + 2))]
     for result in report.results:
-        ratios = {row.ours: row for row in result.rows if row.against == "reference"}
-        cells = [_interval(ratios[n].ratio, ratios[n].low, ratios[n].high) for n in names]
-        shares = [f"{result.memory_overhead[n]:.0%}" for n in ("reference", *names)]
-        lines.append("| " + " | ".join([result.scene, *cells, " · ".join(shares)]) + " |")
+        found = {r.ours: r for r in result.rows if r.against.removesuffix(REPLAYED) == REFERENCE}
+        ratios = [found.get(f"ours, {head}") for head in heads]
+        cells = ["–" if r is None else _interval(r.ratio, r.low, r.high) for r in ratios]
+        shares = [
+            f"{result.memory_overhead[name]:.0%}"
+            for name in (REFERENCE, *(f"ours, {layout}" for layout in LAYOUTS))
+        ]
+        lines.append(_row(result.scene, *cells, " · ".join(shares)))
     return "\n".join(lines)
+
+
+def _has_replays(report: SpeedReport) -> bool:
+    return any(row.ours.endswith(REPLAYED) for result in report.results for row in result.rows)
+
+
+def _row(*cells: str) -> str:
+    return f"| {' | '.join(cells)} |"
 
 
 def _lines(result: Result) -> Iterator[str]:

@@ -6,7 +6,7 @@ import torch
 
 from dybench.errors import DybenchError
 from dybench.measure.latency import Pace
-from dybench.scenes import CARAFE_SCENE, LAYOUTS, PL8, SCENES, Scene, pair, target
+from dybench.scenes import CARAFE_SCENE, LAYOUTS, PAIRS, PL8, REPLAYED, SCENES, Scene, pair, target
 from dybench.speed import Row, SpeedReport, load, run_scene
 from dybench.views.speed import render_machine, render_result, render_table
 
@@ -42,6 +42,32 @@ def test_a_scene_gives_every_ratio_the_memory_and_the_bandwidth() -> None:
     share = result.bandwidth["ours, channels_last"]
     assert share.estimate == pytest.approx(5 / 8 / copied.ratio)
     assert share.low <= share.estimate <= share.high
+
+
+def test_replays_are_timed_beside_the_calls_and_held_to_the_same_targets() -> None:
+    def capture(call, device):
+        assert device == CPU
+        return call
+
+    result = run_scene(SMALL, CPU, PACE, capture=capture)
+    targets = {(row.ours, row.against): row.target for row in result.rows}
+    replayed = {pair: value for pair, value in targets.items() if pair[0].endswith(REPLAYED)}
+    assert replayed == {(a + REPLAYED, b + REPLAYED): targets[a, b] for a, b in PAIRS}
+    assert not any(name.endswith(REPLAYED) for name in result.memory_overhead)
+    report = SpeedReport(created="now", machine={}, freed_memory_kept=True, results=[result])
+    lines = render_table(report).splitlines()
+    assert [line.count("|") for line in lines] == [7, 7, 7]
+    assert "NCHW (CUDA graph) | channels_last (CUDA graph)" in lines[0]
+
+
+def test_what_cannot_be_captured_is_said_and_left_out(capsys) -> None:
+    def capture(call, device):
+        raise RuntimeError("it synchronises")
+
+    result = run_scene(SMALL, CPU, PACE, capture=capture)
+    assert not any(row.ours.endswith(REPLAYED) for row in result.rows)
+    said = capsys.readouterr().err
+    assert "reference cannot be captured as a CUDA graph: it synchronises" in said
 
 
 def test_implementations_are_timed_by_name_when_asked_for() -> None:
