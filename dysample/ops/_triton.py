@@ -118,6 +118,12 @@ class Tile:
         down, across = ceil_div(height, self.rows), ceil_div(width, self.columns)
         return n * down * across * ceil_div(groups, self.groups)
 
+    def halved(self) -> Tile:
+        """Return a tile of half the pixels, for a kernel whose values take twice the registers."""
+        if self.rows > 1:
+            return replace(self, rows=self.rows // 2)
+        return replace(self, columns=max(1, self.columns // 2))
+
     def arguments(self) -> dict[str, int]:
         """Return the tile as the kernels take it."""
         return {

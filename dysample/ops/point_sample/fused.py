@@ -82,6 +82,8 @@ def offset_sample_backward_fused(
     of_scope = scope.new_empty(scope.shape) if need_scope and scope is not None else None
     total, unit = accumulator(gradient, x) if need_x else (None, None)
     tile = _tile(x, groups, scale)
+    if unit is not None and is_channels_last(x):
+        tile = tile.halved()  # sums in 64 bits
     programs = tile.programs(n, height * scale, width * scale, groups)
     share = channels // groups
     if not (need_offset or need_scope):

@@ -79,6 +79,8 @@ def point_sample_backward_fused(
     of_weights = torch.empty_like(weights) if needed[2] and weights is not None else None
     total, unit = accumulator(gradient, x, weights) if needed[0] else (None, None)
     tile = _tile(x, groups, out_width)
+    if unit is not None and is_channels_last(x):
+        tile = tile.halved()  # sums in 64 bits
     programs = tile.programs(n, out_height, out_width, groups)
     share = channels // groups
     if of_positions is None and of_weights is None:

@@ -29,7 +29,12 @@ pytestmark = pytest.mark.skipif(
     not INSTALLED or INTERPRETED, reason="needs triton, not interpreting"
 )
 CAPABILITY = 90
-POINTERS = {torch.float32: "*fp32", torch.float16: "*fp16", torch.bfloat16: "*bf16"}
+POINTERS = {
+    torch.float32: "*fp32",
+    torch.float16: "*fp16",
+    torch.bfloat16: "*bf16",
+    torch.int64: "*i64",
+}
 CHANNELS, SIZE = 256, 120
 
 
@@ -152,6 +157,20 @@ def test_spills_nothing_and_reads_wide(operator, dtype, layout, monkeypatch, tmp
     assert stack_bytes(built.asm["cubin"], tmp_path) == 0
     # Enough programs for 132 multiprocessors, few enough to number in 32 bits.
     assert 132 <= recorder.grid[0] < 2**31
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize(
+    "operator", ["point_sample.backward_kernel", "point_sample.points_backward_kernel"]
+)
+def test_sums_in_64_bits_spill_nothing_either(operator, layout, monkeypatch, tmp_path):
+    monkeypatch.setenv("TRITON_CACHE_DIR", str(tmp_path))
+    torch.use_deterministic_algorithms(True)
+    try:
+        recorder = record(operator, torch.float16, layout, monkeypatch)
+    finally:
+        torch.use_deterministic_algorithms(False)
+    assert stack_bytes(recorder.compile().asm["cubin"], tmp_path) == 0
 
 
 @pytest.mark.parametrize("operator", OPERATORS)
