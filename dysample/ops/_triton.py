@@ -180,6 +180,11 @@ def channels_a_program(programs: int, channels: int, at_once: int) -> int:
     return share
 
 
+def window_rows_a_program(programs: int, side: int) -> int:
+    """Return how many rows of a window one program walks over: one where programs are few."""
+    return side if programs >= _ENOUGH_PROGRAMS else 1
+
+
 def ceil_div(value: int, by: int) -> int:
     """Return `value / by`, rounded up."""
     return -(-value // by)

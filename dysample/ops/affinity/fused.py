@@ -14,6 +14,7 @@ from dysample.ops._triton import (
     needs_long,
     on_device,
     power_of_2,
+    window_rows_a_program,
     window_tile,
 )
 
@@ -41,6 +42,8 @@ def affinity_fused(query: Tensor, key: Tensor, side: int, groups: int, scale: in
         # The query's channels stay in registers over all taps where they fit.
         tile = replace(tile, channels=min(32, power_of_2(channels // groups)))
     programs = blocks * tile.programs(n, height, width if last else width * scale, groups)
+    window_rows = window_rows_a_program(programs, side)
+    programs *= side // window_rows
     with on_device(query):
         affinity_kernel[(programs,)](
             query,
@@ -52,6 +55,7 @@ def affinity_fused(query: Tensor, key: Tensor, side: int, groups: int, scale: in
             groups=groups,
             scale=scale,
             side=side,
+            window_rows=window_rows,
             last=last,
             subs=subs,
             blocks=blocks,

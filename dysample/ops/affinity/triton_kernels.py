@@ -21,6 +21,7 @@ def affinity_kernel(
     groups: tl.constexpr,
     scale: tl.constexpr,
     side: tl.constexpr,
+    window_rows: tl.constexpr,
     last: tl.constexpr,
     subs: tl.constexpr,
     blocks: tl.constexpr,
@@ -30,14 +31,20 @@ def affinity_kernel(
     tile_channels: tl.constexpr,
     long: tl.constexpr,
 ) -> None:
-    """Write the k² inner products of each output pixel and group; sums never leave a program."""
+    """Write the k² inner products of each output pixel and group, or those of a window's row.
+
+    `window_rows` is `side` or 1; sums never leave a program.
+    """
     if long:  # or products of these would wrap before they meet a long number
         height = height.to(tl.int64)
         width = width.to(tl.int64)
     reach = width if last else width * scale
+    parts: tl.constexpr = blocks * (side // window_rows)
     image, part, y, x, group, live = tile_of_program(
-        height, reach, groups, blocks, tile_rows, tile_columns, tile_groups, long
+        height, reach, groups, parts, tile_rows, tile_columns, tile_groups, long
     )
+    first_row = (part // blocks) * window_rows
+    part = part % blocks
     low = x if last else x // scale
     sub = (part * subs + tl.arange(0, subs))[:, None]
     row, column, real = output_pixel(y[None, :], x[None, :], sub, scale, last)
@@ -59,7 +66,8 @@ def affinity_kernel(
     if channels <= tile_channels:
         where = source + ((first + lane) * plane_of_query)[None, :, :]
         query = read(query_ptr, where, exists & (lane < channels)[None, :, :])
-    for u in range(side):
+    for window_row in range(window_rows):
+        u = first_row + window_row
         for v in range(side):
             i = y + (u - side // 2)
             j = low + (v - side // 2)
