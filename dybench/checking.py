@@ -12,10 +12,10 @@ from dybench.baseline import TOLERANCES, Measured, check_baseline
 from dybench.compare import Comparison, compare_reports
 from dybench.errors import DybenchError, UsageError
 from dybench.gate import Finding, judge_bouts, judge_outputs
-from dybench.result import Report, load
+from dybench.result import Measurement, Report, load
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from dybench.case import Case
     from dybench.duel import Bout
@@ -46,6 +46,7 @@ class Update(NamedTuple):
     cases: int
     comparison: Comparison | None
     outputs: list[Finding]
+    skipped: list[Measurement]
 
 
 class Gate:
@@ -54,7 +55,7 @@ class Gate:
     Args:
         settings: of the command line on top of pyproject.toml.
         only: one half of the gates; None for both.
-        narrowed: whether only the upsamplers of the settings are taken from the baseline.
+        narrowed: axes of which only what the settings name is taken from the baseline.
         measure, fight: what measures. command: the command line, for reports.
     """
 
@@ -65,7 +66,7 @@ class Gate:
         *,
         measure: Measure,
         fight: Fight,
-        narrowed: bool = False,
+        narrowed: Collection[str] = (),
         command: str = "",
     ) -> None:
         self._settings, self._only, self._narrowed = settings, only, narrowed
@@ -98,7 +99,8 @@ class Gate:
         """Measure, and write the baseline.
 
         Raises:
-            UsageError: if there is no file to write, or nothing to measure.
+            UsageError: if there is no file to write, nothing to measure, or latencies would go.
+            DybenchError: if a case failed, or none could be measured.
         """
         if not self._settings.baseline:
             raise UsageError("--update-baseline needs --baseline FILE")
@@ -107,22 +109,30 @@ class Gate:
         cases = self._configured() or _cases_of(old)
         if not cases:
             raise UsageError(NO_UPSAMPLER)
+        if self._only == "exact" and old and any(row.latency_s for row in old.measurements):
+            raise UsageError(f"--only exact would drop the latencies of {path}: leave it out")
         new, naive = self._measure(cases, old)
+        bad = [row for row in new.measurements if row.status == "failed"]
+        if bad or not any(row.status == "ok" for row in new.measurements):
+            worst = (bad or new.measurements)[0]
+            raise DybenchError(
+                f"{path} is not written: {worst.case.upsampler} {worst.status}: {worst.reason}"
+            )
         comparison, outputs = None, []
         if old is not None:
             comparison = compare_reports(old, new, self._settings.thresholds())
             outputs = judge_outputs(old, new, naive, TOLERANCES)
         new.save_over(path)
-        return Update(path, len(cases), comparison, outputs)
+        skipped = [row for row in new.measurements if row.status != "ok"]
+        return Update(path, len(cases), comparison, outputs, skipped)
 
     def _against_baseline(self, path: Path) -> list[Finding]:
         old = load(path)
-        cases = _cases_of(old)
-        if self._narrowed:
-            wanted = set(self._settings.upsamplers or ())
-            cases = [case for case in cases if case.upsampler in wanted]
+        cases = [case for case in _cases_of(old) if self._asked_for(case)]
         if not cases:
             raise DybenchError(f"nothing to compare: {path} has none of the cases asked for")
+        if self._only == "latency" and not any(row.latency_s for row in old.measurements):
+            raise DybenchError(f"nothing to compare: {path} holds no latencies")
         for device in {case.device for case in cases}:
             parsing.device(f"device of {path}", device)
 
@@ -131,7 +141,31 @@ class Gate:
 
         checked = check_baseline(old, cases, measure, self._settings.thresholds(), self._only)
         self.cases, self.report = len(cases), checked.report
-        return checked.findings
+        return checked.findings + self._unguarded(old)
+
+    def _asked_for(self, case: Case) -> bool:
+        """Whether a case of the baseline is among what the command line narrowed it to."""
+        settings = self._settings
+        sizes = [parsing.size("sizes", word) for word in settings.sizes or ()]
+        wanted = {
+            "upsamplers": case.upsampler in (settings.upsamplers or ()),
+            "channels": case.channels in (settings.channels or ()),
+            "scales": case.scale in (settings.scales or ()),
+            "sizes": (case.height, case.width) in sizes,
+        }
+        return all(wanted[axis] for axis in self._narrowed)
+
+    def _unguarded(self, old: Report) -> list[Finding]:
+        """A warning for each configured case that the baseline does not hold."""
+        if self._narrowed:
+            return []
+        held = {case.key for case in _cases_of(old)}
+        text = "configured, and not in the baseline: accept it with --update-baseline"
+        return [
+            Finding(severity="warning", case=case, metric="status", text=text)
+            for case in self._configured()
+            if case.key not in held
+        ]
 
     def _against_revision(self) -> list[Finding]:
         from dybench.against import report_of

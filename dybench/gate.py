@@ -84,6 +84,9 @@ def judge_comparison(comparison: Comparison, only: Only | None = None) -> list[F
     for row in comparison.rows:
         if row.old_status != row.new_status:
             findings.append(_of_status(row))
+        elif row.old_status == "failed":
+            text = "it failed in the baseline and fails now: nothing of it is held"
+            findings.append(Finding(severity="warning", case=row.case, metric="status", text=text))
         if only != "latency":
             findings += [
                 of_change(row.case, change, same_machine=comparison.same_machine)
@@ -176,6 +179,10 @@ def _of_status(row: RowComparison) -> Finding:
 
 def _of_timing(row: RowComparison) -> list[Finding]:
     findings = []
+    if row.note.startswith("no relative latency"):
+        findings.append(
+            Finding(severity="warning", case=row.case, metric="relative_latency", text=row.note)
+        )
     for timing in (row.relative, row.absolute):
         if timing is None or timing.verdict == "same":
             continue

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from dybench import parsing
+from dybench.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     from dybench.gate import Only as OnlyGates
     from dybench.result import Report
     from dybench.settings import CheckSettings
+
+
+AXES = ("upsamplers", "channels", "sizes", "scales")  # that options narrow
 
 
 class Only(str, Enum):
@@ -128,12 +132,14 @@ def check(
     gate = Gate(
         settings,
         gates,
-        narrowed=bool(upsampler),
+        narrowed=[name for name in AXES if changes[name] is not None],
         measure=partial(_measure, settings, gates),
         fight=partial(_fight, settings),
         command=_command(),
     )
     if update_baseline:
+        if json:
+            raise UsageError("--json goes with a check: --update-baseline finds nothing")
         _update(gate)
         return
     findings = gate.run()
@@ -147,7 +153,7 @@ def _override(settings: "CheckSettings", changes: dict[str, Any]) -> "CheckSetti
     import msgspec
 
     given = {name: value for name, value in changes.items() if value is not None}
-    if given.keys() & {"upsamplers", "channels", "sizes", "scales"}:
+    if given.keys() & set(AXES):
         given["cases"] = []
     return msgspec.structs.replace(settings, **given)
 
@@ -189,6 +195,8 @@ def _update(gate: "Gate") -> None:
         sys.stdout.write(printed(lambda console: view.render(compared, console)))
     for finding in update.outputs:
         typer.echo(f"ACCEPTED  {line(finding).partition('  ')[2]}")
+    for row in update.skipped:
+        _say(f"{row.case.upsampler} {row.status}: {row.reason}")
     _say(f"wrote {update.path}: {update.cases} {'case' if update.cases == 1 else 'cases'}")
 
 

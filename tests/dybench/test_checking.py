@@ -46,7 +46,7 @@ def baseline(tmp_path):
     return path
 
 
-def gate(runner, path=None, fight=no_fight, only=None, narrowed=False, **settings):
+def gate(runner, path=None, fight=no_fight, only=None, narrowed=(), **settings):
     if path is not None:
         settings["baseline"] = str(path)
     return Gate(CheckSettings(**settings), only, measure=runner, fight=fight, narrowed=narrowed)
@@ -65,7 +65,7 @@ def test_nothing_to_compare_with():
 
 def test_a_baseline_without_the_cases_asked_for(baseline):
     with pytest.raises(DybenchError, match="none of the cases asked for"):
-        gate(FakeRunner(), baseline, narrowed=True, upsamplers=["c"]).run()
+        gate(FakeRunner(), baseline, narrowed=["upsamplers"], upsamplers=["c"]).run()
     empty = baseline.with_name("empty.json")
     make_report([]).save_new(empty)
     with pytest.raises(DybenchError, match="nothing to compare"):
@@ -81,7 +81,7 @@ def test_a_baseline_of_a_device_that_is_not_here(tmp_path):
 
 def test_only_the_named_upsamplers_are_measured_and_the_others_are_not_missed(baseline):
     runner = FakeRunner()
-    check = gate(runner, baseline, narrowed=True, upsamplers=["b"])
+    check = gate(runner, baseline, narrowed=["upsamplers"], upsamplers=["b"])
     assert check.run() == []
     assert runner.asked == [["b"]]
 
@@ -219,3 +219,74 @@ def test_the_fake_runner_can_be_wrong(baseline):
     old = load(baseline)
     new = FakeRunner(a=make_measurement("a", params=7))([row.case for row in old.measurements], old)
     assert compare_reports(old, new.report).rows[0].changes
+
+
+@pytest.mark.parametrize(
+    ("narrowed", "given"),
+    [
+        ("channels", {"channels": [7]}),
+        ("scales", {"scales": [3]}),
+        ("sizes", {"sizes": ["8x9"]}),
+    ],
+)
+def test_options_narrow_a_baseline_and_what_it_has_not_is_refused(baseline, narrowed, given):
+    with pytest.raises(DybenchError, match="none of the cases asked for"):
+        gate(FakeRunner(), baseline, narrowed=[narrowed], **given).run()
+    case = load(baseline).measurements[0].case
+    held = {"channels": [case.channels], "scales": [case.scale]}
+    held["sizes"] = [f"{case.height}x{case.width}"]
+    check = gate(FakeRunner(), baseline, narrowed=[narrowed], **{narrowed: held[narrowed]})
+    assert check.run() == []
+    assert check.cases == 2
+
+
+def test_what_is_configured_and_not_in_the_baseline_is_said(baseline):
+    (finding,) = gate(FakeRunner(), baseline, upsamplers=["bilinear"], channels=[8]).run()
+    assert finding.severity == "warning"
+    assert finding.case.upsampler == "bilinear"
+    assert "not in the baseline" in finding.text
+
+
+@pytest.mark.parametrize("status", ["failed", "skipped"])
+def test_a_baseline_of_what_does_not_run_is_refused(baseline, status):
+    before = baseline.read_bytes()
+    broken = make_measurement("a", status=status, reason="NameError: x")
+    rest = {} if status == "failed" else {"b": broken}
+    check = gate(FakeRunner(a=broken, **rest), baseline)
+    with pytest.raises(DybenchError, match=f"is not written: a {status}: NameError"):
+        check.update()
+    assert baseline.read_bytes() == before
+
+
+def test_what_was_skipped_is_told_with_the_baseline(baseline):
+    skipped = make_measurement("a", status="skipped", reason="scale 3 alone")
+    update = gate(FakeRunner(a=skipped), baseline).update()
+    assert [row.case.upsampler for row in update.skipped] == ["a"]
+
+
+def test_exact_figures_alone_are_not_written_over_latencies(baseline):
+    with pytest.raises(UsageError, match="would drop the latencies"):
+        gate(FakeRunner(), baseline, only="exact").update()
+
+
+def test_latencies_that_a_baseline_does_not_hold_are_no_pass(baseline, tmp_path):
+    rows = [
+        msgspec.structs.replace(row, latency_s=None, relative_latency=None)
+        for row in load(baseline).measurements
+    ]
+    exact = tmp_path / "exact.json"
+    make_report(rows, machine=HERE).save_new(exact)
+    with pytest.raises(DybenchError, match="holds no latencies"):
+        gate(FakeRunner(), exact, only="latency").run()
+    findings = gate(FakeRunner(), exact).run()
+    assert {finding.text for finding in findings} == {"no relative latency in the old report"}
+    assert gate(FakeRunner(), exact, only="exact").run() == []
+
+
+def test_what_failed_before_and_fails_still_is_said(tmp_path):
+    broken = make_measurement("a", status="failed", reason="NameError: x")
+    path = tmp_path / "old.json"
+    make_report([broken], machine=HERE).save_new(path)
+    (finding,) = gate(FakeRunner(a=broken), path).run()
+    assert finding.severity == "warning"
+    assert "nothing of it is held" in finding.text
