@@ -47,6 +47,8 @@ def check_scale(scale: int, allowed: Collection[int] | None = None) -> None:
 
 def check_map(name: str, value: Tensor, channels: int | None = None) -> None:
     """Raise unless `value` is `(N, C, H, W)`, of `channels` channels where that is given."""
+    if not hasattr(value, "dim"):
+        raise TypeError(f"`{name}` must be a tensor (N, C, H, W), not {type(value).__name__}")
     if value.dim() != 4:
         shape = tuple(value.shape)
         raise ValueError(f"`{name}` (shape {shape}) must have 4 dimensions, (N, C, H, W)")
@@ -56,8 +58,11 @@ def check_map(name: str, value: Tensor, channels: int | None = None) -> None:
 
 
 def check_guide(guide: Tensor, x: Tensor, scale: int, channels: int) -> None:
-    """Raise unless `guide` is `(N, channels, sH, sW)` for `x` of `(N, C, H, W)`."""
+    """Raise unless `guide` is `(N, channels, sH, sW)` for `x` of `(N, C, H, W)`, both of floats."""
     check_map("guide", guide, channels)
+    for name, value in (("x", x), ("guide", guide)):
+        if not value.is_floating_point():
+            raise TypeError(f"`{name}` must be of floating-point numbers, not {value.dtype}")
     n, _, h, w = x.shape
     expected = (n, channels, h * scale, w * scale)
     if tuple(guide.shape) != expected:

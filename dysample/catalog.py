@@ -126,6 +126,20 @@ UPSAMPLERS: Mapping[str, UpsamplerEntry] = MappingProxyType(
 )
 
 
+def named(name: str) -> UpsamplerEntry:
+    """Return the entry of `name`.
+
+    Raises:
+        ValueError: an unknown name.
+    """
+    entry = UPSAMPLERS.get(name)
+    if entry is None:
+        close = difflib.get_close_matches(str(name), UPSAMPLERS, n=1)
+        hint = f"; did you mean {close[0]!r}?" if close else ""
+        raise ValueError(f"`name` (={name!r}) must be one of {', '.join(UPSAMPLERS)}{hint}")
+    return entry
+
+
 def build_upsampler(name: str, in_channels: int, scale: int = 2, **options: object) -> nn.Module:
     """Build the upsampler `name` for maps of `in_channels` channels.
 
@@ -139,11 +153,7 @@ def build_upsampler(name: str, in_channels: int, scale: int = 2, **options: obje
         ValueError: an unknown name, or a scale that the upsampler does not have.
         TypeError: an option that the upsampler does not have.
     """
-    entry = UPSAMPLERS.get(name)
-    if entry is None:
-        close = difflib.get_close_matches(str(name), UPSAMPLERS, n=1)
-        hint = f"; did you mean {close[0]!r}?" if close else ""
-        raise ValueError(f"`name` (={name!r}) must be one of {', '.join(UPSAMPLERS)}{hint}")
+    entry = named(name)
     allowed = entry.allowed_options()
     for option in options:
         if option not in allowed:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -10,12 +11,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import torch
 from torch import nn
 
-from dysample.catalog import UPSAMPLERS, build_upsampler
+from dysample.catalog import build_upsampler, named
 from dysample.deploy._state import in_eval
 from dysample.ops._implementation import memory_format
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
     from torch import Tensor
 
@@ -54,6 +55,7 @@ class _Place:
     attribute: str
     layer: nn.Upsample
     seen: list[_Map] = field(default_factory=list)
+    keywords: list[str] = field(default_factory=list)
 
     def put(self, module: nn.Module) -> None:
         setattr(self.parent, self.attribute, module)
@@ -91,7 +93,7 @@ def replace_upsample(
             `exclude` with no layer, or a place that is called with different channels.
         TypeError: an option that the upsampler does not have, or a `model` that is one layer.
     """
-    if name in UPSAMPLERS and UPSAMPLERS[name].guided:
+    if named(name).guided:
         raise ValueError(
             f"`name` (={name!r}) must be an upsampler without a guide: "
             "the place of nn.Upsample gets the map alone"
@@ -168,6 +170,8 @@ def _why_unfit(place: _Place) -> str | None:
     """Return why the layer stays, given what it was seen to get."""
     if not place.seen:
         return "the example inputs do not reach it"
+    if place.keywords:
+        return f"it is called with the keyword `{place.keywords[0]}`, which upsamplers do not have"
     shape = next((tuple(x.shape) for x in place.seen if len(x.shape) != 4), None)
     return None if shape is None else f"it gets a map of shape {shape}, not (N, C, H, W)"
 
@@ -180,7 +184,7 @@ def _observe(model: nn.Module, places: list[_Place], example_inputs: object) -> 
     with _probed(places), in_eval(model), torch.no_grad():
         if isinstance(example_inputs, torch.Tensor):
             model(example_inputs)
-        elif isinstance(example_inputs, dict):
+        elif isinstance(example_inputs, Mapping):
             model(**example_inputs)
         else:
             model(*example_inputs)  # type: ignore[misc]
@@ -191,7 +195,7 @@ def _probed(places: list[_Place]) -> Iterator[None]:
     try:
         for place in places:
             probe = copy.deepcopy(place.layer)
-            probe.register_forward_pre_hook(_noter(place.seen), with_kwargs=True)
+            probe.register_forward_pre_hook(_noter(place), with_kwargs=True)
             place.put(probe)
         yield
     finally:
@@ -199,11 +203,12 @@ def _probed(places: list[_Place]) -> Iterator[None]:
             place.put(place.layer)
 
 
-def _noter(seen: list[_Map]) -> Any:  # noqa: ANN401
+def _noter(place: _Place) -> Any:  # noqa: ANN401
     def note(_layer: nn.Module, args: tuple[Tensor, ...], kwargs: dict[str, Tensor]) -> None:
+        place.keywords.extend(kwargs)
         x = args[0] if args else kwargs["input"]
         layout = memory_format(x) if x.dim() == 4 else torch.contiguous_format
-        seen.append(_Map(x.shape, x.dtype, x.device, layout))
+        place.seen.append(_Map(x.shape, x.dtype, x.device, layout))
 
     return note
 
@@ -219,7 +224,7 @@ def _build(model: nn.Module, place: _Place, name: str, options: dict[str, object
     try:
         upsampler = build_upsampler(name, channels.pop(), int(_factors(place.layer)[0]), **options)
     except ValueError as error:
-        raise ValueError(f"{place.name}: {error}") from error
+        raise ValueError(f"{place.name}: {error}; `exclude` leaves it as it is") from error
     upsampler.to(device=x.device, dtype=_parameter_dtype(model, x))
     if x.layout is torch.channels_last:
         upsampler.to(memory_format=torch.channels_last)  # type: ignore[call-overload]

@@ -22,6 +22,8 @@ def fit_to_size(out: Tensor, size: tuple[int, int] | None) -> Tensor:
     """
     if size is None:
         return out
+    if isinstance(size, torch.Tensor):
+        raise TypeError("`size` must be (height, width), not a map: this upsampler has no guide")
     if not isinstance(size, (tuple, list)):
         raise TypeError(f"`size` (={size!r}) must be (height, width)")
     if len(size) != 2:

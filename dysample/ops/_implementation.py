@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import torch
+from torch.autograd import forward_ad
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,8 +41,17 @@ def implementation(name: str) -> Iterator[None]:
 
 
 def chosen(name: str | None) -> str:
-    """Return the implementation asked for by keyword, else by the context, else "auto"."""
-    return _CHOICE.name if name is None else name
+    """Return the implementation asked for by keyword, else by the context, else "auto".
+
+    In place of "auto", forward-mode differentiation gets "naive": the operators have no formula
+    for it, and torch would take their derivative to be zero.
+    """
+    name = _CHOICE.name if name is None else name
+    return "naive" if name == "auto" and _differentiating_forward() else name
+
+
+def _differentiating_forward() -> bool:
+    return not torch.compiler.is_compiling() and forward_ad._current_level >= 0
 
 
 def require(implementation_name: str, operator: str, reason: Reason) -> None:

@@ -37,7 +37,8 @@ def save_nothing(ctx: Context, inputs: tuple[Any, ...], output: tuple[Tensor, ..
 def no_second_derivative(_ctx: Context, *_gradients: Tensor) -> None:
     """Raise: the gradients of the operators cannot be differentiated again."""
     raise NotImplementedError(
-        "this operator has no second derivative; implementation='naive' has one"
+        "this operator has no second derivative; under "
+        "`with dysample.ops.implementation('naive'):` there is one"
     )
 
 

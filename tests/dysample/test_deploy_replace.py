@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import UserDict
 
 import pytest
 import torch
@@ -269,3 +270,31 @@ def test_fresh_dysample_starts_from_bilinear():
     nn.init.zeros_(new.upsampler.offset.weight)
     torch.testing.assert_close(model(X), before, rtol=0, atol=1e-5)
     assert build_upsampler("dysample", 8).groups == new.upsampler.groups
+
+
+class ByKeyword(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.up = nn.Upsample(scale_factor=2)
+
+    def forward(self, x):
+        return self.up(input=x)
+
+
+def test_a_layer_called_by_keyword_is_left_and_told():
+    model = ByKeyword()
+    done = replace_upsample(model, "dysample", example_inputs=X[:, :1])
+    assert not done.replaced
+    assert "the keyword `input`" in done.left["up"]
+    assert model(X).shape == (2, 3, 8, 10)
+
+
+def test_any_mapping_holds_keyword_arguments():
+    model = Net(nn.Upsample(scale_factor=2))
+    done = replace_upsample(model, "dysample", example_inputs=UserDict(x=X))
+    assert list(done.replaced) == ["after.0"]
+
+
+def test_a_wrong_name_is_told_even_where_nothing_is_to_be_replaced():
+    with pytest.raises(ValueError, match="did you mean 'dysample'"):
+        replace_upsample(Net(), "dysampel", example_inputs=X)

@@ -372,3 +372,33 @@ def test_an_exported_a2u_is_right_at_other_sizes():
     assert not any("adaptive" in str(node.target) for node in program.graph.nodes)
     x, guide = torch.randn(1, 32, 7, 9), torch.randn(1, 32, 14, 18)
     assert torch.allclose(program.module()(x, guide), module(x, guide), atol=1e-5)
+
+
+@pytest.mark.filterwarnings("ignore:.torch.jit.script. is deprecated")  # of torch's own
+@pytest.mark.parametrize("name", ["dysample", "carafe", "fade", "sapa-d"])
+def test_forward_mode_gives_the_derivative_and_not_zero(name):
+    torch.manual_seed(0)
+    module = dysample.build_upsampler(name, 8).double().eval()
+    guide = [torch.randn(1, 8, 8, 10).double()] if name in GUIDED else []
+    x, direction = torch.randn(2, 1, 8, 4, 5).double()
+    _, tangent = torch.func.jvp(lambda value: module(value, *guide), (x,), (direction,))
+    step = 1e-6
+    with torch.no_grad():
+        ahead, behind = (module(x + sign * step * direction, *guide) for sign in (1, -1))
+    torch.testing.assert_close(tangent, (ahead - behind) / (2 * step), rtol=1e-4, atol=1e-6)
+
+
+def test_integers_are_refused_where_a_guide_is_compared():
+    x, guide = torch.zeros(1, 32, 4, 4), torch.zeros(1, 32, 8, 8)
+    with pytest.raises(TypeError, match=r"`x` must be of floating-point numbers, not torch\.uint8"):
+        A2U(32)(x.byte(), guide)
+    with pytest.raises(TypeError, match="`guide` must be of floating-point numbers"):
+        SAPAI(32)(x, guide.long())
+
+
+def test_a_guide_too_many_or_too_few_is_said():
+    x = torch.zeros(1, 8, 4, 4)
+    with pytest.raises(TypeError, match="this upsampler has no guide"):
+        CARAFE(8)(x, x)
+    with pytest.raises(TypeError, match=r"`guide` must be a tensor .* not NoneType"):
+        SAPAI(8)(x, None)
