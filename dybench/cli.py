@@ -32,7 +32,6 @@ ClickException: type[Exception] = next(
 app = typer.Typer(
     name="dybench",
     help="Measure feature upsamplers: parameters, FLOPs, peak memory and latency.",
-    no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -70,7 +69,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         0 fine, 1 failed, 2 wrong usage, 3 regression, 4 inconclusive, 130 interrupted.
     """
     command = typer.main.get_command(app)
-    words = list(sys.argv[1:] if arguments is None else arguments)
+    words = list(sys.argv[1:] if arguments is None else arguments) or ["--help"]
     try:
         code = command.main(words, prog_name="dybench", standalone_mode=False)
         sys.stdout.flush()
@@ -88,6 +87,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if isinstance(error.__context__, BrokenPipeError):
             return _reader_left()
         raise
+    except OSError as error:
+        return _complain(str(error), FAILED)
     except ClickException as error:
         return _complain(error.format_message(), WRONG_USAGE)  # type: ignore[attr-defined]
     return code if isinstance(code, int) else 0

@@ -94,3 +94,21 @@ def load_per_core() -> float | None:
         return os.getloadavg()[0] / max(1, len(os.sched_getaffinity(0)))
     except (OSError, AttributeError):
         return None
+
+
+BUSY = 0.4  # of all cores
+_LOOK_S = 0.2
+
+
+def busy_note() -> str | None:
+    """A warning where other programs use the cores that a run is about to measure on.
+
+    Looks for a fifth of a second, in which this process does nothing.
+    """
+    used = psutil.cpu_percent(_LOOK_S) / 100
+    if used < BUSY:
+        return None
+    return (
+        f"other programs use {used:.0%} of this machine: operators of several threads wait for "
+        "the slowest, and ratios suffer too; close them, or use --threads 1"
+    )

@@ -3,6 +3,7 @@
 import os
 import shlex
 import sys
+from contextlib import redirect_stdout
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -88,7 +89,8 @@ def check(
     size: Annotated[str | None, typer.Option(metavar="HxW,…", help="Low-resolution sizes.")] = None,
     scale: Annotated[str | None, typer.Option(metavar="S,…", help="Upsampling factors.")] = None,
     threads: Annotated[
-        int | None, typer.Option(min=1, help="Threads of an operator [default: 1 with --against].")
+        int | None,
+        typer.Option(min=1, max=1024, help="Threads of an operator [default: 1 with --against]."),
     ] = None,
     export: Annotated[
         tuple[Dashboard, Path] | None,
@@ -173,7 +175,7 @@ def _measure(
         threads=settings.threads,
         timed=only != "exact",
     )
-    with progress() as watch:
+    with progress() as watch, redirect_stdout(sys.stderr):  # upsamplers may print
         return measure(cases, how, command=_command(), watch=watch)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+from contextlib import redirect_stdout
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -82,7 +83,8 @@ def run(
         ),
     ] = 0.5,
     threads: Annotated[
-        int | None, typer.Option(min=1, help="Threads of an operator [default: torch's choice].")
+        int | None,
+        typer.Option(min=1, max=1024, help="Threads of an operator [default: torch's choice]."),
     ] = None,
     allocator: Annotated[
         str,
@@ -131,6 +133,7 @@ def run(
     pace |= {"rounds": rounds, "min_rounds": min(rounds, 5)} if rounds is not None else {}
 
     from dybench.conditions import Settings
+    from dybench.machine import busy_note
     from dybench.measure.latency import Pace
 
     settings = Settings(
@@ -145,6 +148,8 @@ def run(
     cases = _cases(
         names, reference, grid | {"devices": (parsing.device("--device", device),)}, guide_channels
     )
+    if busy := busy_note():
+        typer.echo(f"dybench: {busy}", err=True)
     report, path = _measure(cases, settings, output or _timestamped())
     _show(report, path, as_json=json)
     bad = [row for row in report.measurements if row.status == "failed"]
@@ -203,7 +208,7 @@ def _measure(cases: list[Case], settings: Settings, path: Path) -> tuple[Report,
         latest[:] = [report]
 
     try:
-        with progress() as watch:
+        with progress() as watch, redirect_stdout(sys.stderr):  # upsamplers may print
             return measure(cases, settings, command=command, save=save, watch=watch), path
     except KeyboardInterrupt:
         done = len(latest[0].measurements) if latest else 0

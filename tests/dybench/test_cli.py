@@ -134,6 +134,49 @@ def test_json_is_clean_and_is_the_report(capsys) -> None:
     assert printed["schema"] == "dybench/1"
 
 
+def test_what_an_upsampler_prints_does_not_mix_with_the_report(capsys, tmp_path: Path) -> None:
+    (tmp_path / "chatty.py").write_text(
+        "from torch import nn\n"
+        "class Up(nn.Upsample):\n"
+        "    def __init__(self, in_channels, scale):\n"
+        "        super().__init__(scale_factor=scale)\n"
+        "    def forward(self, x):\n"
+        "        print('HELLO')\n"
+        "        return super().forward(x)\n"
+    )
+    assert main(["run", *FAST, "-u", "chatty.py:Up", "--json", "-o", "r.json"]) == 0
+    out, err = capsys.readouterr()
+    assert json.loads(out)["schema"] == "dybench/1"
+    assert "HELLO" in err
+
+
+@pytest.mark.parametrize(("used", "said"), [(5.0, False), (80.0, True)])
+def test_a_busy_machine_is_said_before_it_is_measured(used, said, capsys, monkeypatch) -> None:
+    monkeypatch.setattr("dybench.machine.psutil.cpu_percent", lambda _seconds: used)
+    assert main(["run", *FAST, "-u", "nearest", "-o", "r.json"]) == 0
+    assert ("other programs use 80% of this machine" in capsys.readouterr().err) == said
+
+
+def test_no_command_at_all_is_the_help(capsys) -> None:
+    assert main([]) == 0
+    out, err = capsys.readouterr()
+    assert out.startswith("Usage: dybench")
+    assert len(out.splitlines()) > 10
+    assert not err
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_a_full_disk_is_one_line() -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "dybench", "list"], stdout=full, stderr=subprocess.PIPE,
+            text=True, check=False,
+        )  # fmt: skip
+    assert done.returncode == 1
+    assert "No space left" in done.stderr.splitlines()[0]
+    assert "Traceback" not in done.stderr
+
+
 def test_two_runs_never_share_a_report(capsys) -> None:
     for _ in range(2):
         assert main(["run", *FAST, "-u", "nearest"]) == 0
