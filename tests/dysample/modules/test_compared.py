@@ -326,7 +326,7 @@ def test_a_compiler_sees_one_graph(name):
 @pytest.mark.parametrize("name", COMPARED)
 def test_an_exported_program_needs_torch_alone(name):
     module, maps = make(name, n=1)
-    program = torch.export.export(module.eval(), tuple(maps))
+    program = torch.export.export(module.eval(), tuple(maps), strict=False)
     assert not any("dysample" in str(node.target) for node in program.graph.nodes)
     assert torch.allclose(program.module()(*maps), module(*maps), atol=1e-5)
 
@@ -367,7 +367,7 @@ def test_an_exported_a2u_is_right_at_other_sizes():
     module, maps = make("a2u", n=1)
     h, w = torch.export.Dim("h", min=2, max=64), torch.export.Dim("w", min=2, max=64)
     sizes = ({2: h, 3: w}, {2: 2 * h, 3: 2 * w})
-    program = torch.export.export(module.eval(), tuple(maps), dynamic_shapes=sizes)
+    program = torch.export.export(module.eval(), tuple(maps), dynamic_shapes=sizes, strict=False)
     # The exporters bake the bins of this operator in.
     assert not any("adaptive" in str(node.target) for node in program.graph.nodes)
     x, guide = torch.randn(1, 32, 7, 9), torch.randn(1, 32, 14, 18)

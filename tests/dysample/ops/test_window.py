@@ -194,7 +194,7 @@ def test_an_exported_program_holds_torch_operators_alone():
             return reassemble(x, affinity(guide, x, kernel_size=3).softmax(1))
 
     x, guide = torch.randn(1, 4, 5, 6), torch.randn(1, 4, 10, 12)
-    program = torch.export.export(Chain(), (x, guide))
+    program = torch.export.export(Chain(), (x, guide), strict=False)
     targets = {str(node.target) for node in program.graph.nodes if node.op == "call_function"}
     assert not any("dysample" in target for target in targets)
     assert torch.allclose(program.module()(x, guide), Chain()(x, guide), atol=1e-5)
