@@ -48,7 +48,8 @@ def _grid_by_column(ordered: Tensor, factor: float, dtype: torch.dtype) -> Tenso
     n, _, groups, height, scale, width, _ = ordered.shape
     across, down = ordered.unbind(1)
     grid = ordered.new_empty((n, groups, height, scale, width, scale, 2), dtype=dtype)
-    across_from, down_from = _starts(height, width, scale, dtype, ordered.device)
+    starts = _starts_on_cpu if ordered.device.type == "cpu" else _starts
+    across_from, down_from = starts(height, width, scale, dtype, ordered.device)
     step_x, step_y = factor * 2 / width, factor * 2 / height
     for column, from_start in enumerate(across_from.unbind()):
         into_x, into_y = grid[..., column, :].unbind(-1)
@@ -61,10 +62,15 @@ def _starts(
     height: int, width: int, scale: int, dtype: torch.dtype, device: torch.device
 ) -> tuple[Tensor, Tensor]:
     """Return the grid that no offset moves: x by sub-column, `(s, W)`, and y, `(H, s, 1)`."""
-    start = subpixel_start(scale, device).to(dtype).view(-1, 1)
-    columns = torch.arange(width, dtype=dtype, device=device) + 0.5
-    rows = torch.arange(height, dtype=dtype, device=device).view(-1, 1, 1) + 0.5
-    return (columns + start) * (2 / width) - 1, (rows + start) * (2 / height) - 1
+    with torch.inference_mode(mode=False):  # kept for calls that are not in inference mode
+        start = subpixel_start(scale, device).to(dtype).view(-1, 1)
+        columns = torch.arange(width, dtype=dtype, device=device) + 0.5
+        rows = torch.arange(height, dtype=dtype, device=device).view(-1, 1, 1) + 0.5
+        return (columns + start) * (2 / width) - 1, (rows + start) * (2 / height) - 1
+
+
+# So few numbers that they may be kept for large maps too; not on CUDA, see `kept_for`.
+_starts_on_cpu = lru_cache(maxsize=64)(_starts)
 
 
 def _grid_by_index(
