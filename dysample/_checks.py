@@ -47,8 +47,8 @@ def check_scale(scale: int, allowed: Collection[int] | None = None) -> None:
 
 def check_map(name: str, value: Tensor, channels: int | None = None) -> None:
     """Raise unless `value` is `(N, C, H, W)`, of `channels` channels where that is given."""
-    if not hasattr(value, "dim"):
-        raise TypeError(f"`{name}` must be a tensor (N, C, H, W), not {type(value).__name__}")
+    if value is None:
+        raise TypeError(f"`{name}` must be a tensor (N, C, H, W), not None")
     if value.dim() != 4:
         shape = tuple(value.shape)
         raise ValueError(f"`{name}` (shape {shape}) must have 4 dimensions, (N, C, H, W)")

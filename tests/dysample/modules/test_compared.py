@@ -400,5 +400,5 @@ def test_a_guide_too_many_or_too_few_is_said():
     x = torch.zeros(1, 8, 4, 4)
     with pytest.raises(TypeError, match="this upsampler has no guide"):
         CARAFE(8)(x, x)
-    with pytest.raises(TypeError, match=r"`guide` must be a tensor .* not NoneType"):
+    with pytest.raises(TypeError, match=r"`guide` must be a tensor .* not None"):
         SAPAI(8)(x, None)
