@@ -187,14 +187,14 @@ def _fight(settings: "CheckSettings", cases: "Sequence[Case]", *, timed: bool) -
 
 
 def _update(gate: "Gate") -> None:
-    from dybench.views import comparison as view
+    from dybench.views.comparison_terminal import render
     from dybench.views.console import printed
     from dybench.views.findings import line
 
     update = gate.update()
     if update.comparison is not None:
         compared = update.comparison
-        sys.stdout.write(printed(lambda console: view.render(compared, console)))
+        sys.stdout.write(printed(lambda console: render(compared, console)))
     for finding in update.outputs:
         typer.echo(f"ACCEPTED  {line(finding).partition('  ')[2]}")
     for row in update.skipped:

@@ -71,6 +71,7 @@ def _render(comparison: "Comparison", chosen: ComparisonFormat, *, to_file: bool
         return view.render_json(comparison)
     if chosen is ComparisonFormat.MARKDOWN:
         return view.render_markdown(comparison)
+    from dybench.views.comparison_terminal import render
     from dybench.views.console import printed
 
-    return printed(lambda console: view.render(comparison, console), to_file=to_file)
+    return printed(lambda console: render(comparison, console), to_file=to_file)

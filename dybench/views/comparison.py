@@ -1,13 +1,13 @@
-"""Two reports beside each other: for a terminal, for a pull request, as JSON."""
+"""Two reports beside each other, in words: for a pull request and as JSON.
+
+`comparison_terminal` lays the same lines out for a terminal.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
-from rich import box
-from rich.table import Table
-from rich.text import Text
 
 from dybench.compare import PREDICTED
 from dybench.units import (
@@ -23,12 +23,9 @@ from dybench.views.names import case_name
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from rich.console import Console
-
     from dybench.compare import Change, Comparison, RowComparison, Timing
     from dybench.statistics import Interval
 
-_STYLES = {"SLOWER": "bold red", "FASTER": "green", "UNCLEAR": "yellow", "SAME": ""}
 NAMES = {
     "params": "parameters",
     "params_weights": "weights",
@@ -39,10 +36,13 @@ NAMES = {
     "latency_s": "latency",
     "relative_latency": "relative latency",
 }
+UNCHANGED = "unchanged"
 HEADER = ("case", "latency old", "latency new", "change", "verdict", "exact figures")
 
 
-class _Line(NamedTuple):
+class Line(NamedTuple):
+    """A case of both reports in words; `exact` has a line for each exact figure that changed."""
+
     name: str
     old: str
     new: str
@@ -64,9 +64,15 @@ def figures(metric: str, values: Sequence[float | None]) -> list[str]:
 
 def change_text(ratio: Interval) -> str:
     """`+12.3 % (+9.1 to +15.6)`."""
+    middle, ends = change_parts(ratio)
+    return f"{middle} ({ends})"
+
+
+def change_parts(ratio: Interval) -> tuple[str, str]:
+    """`+12.3 %` and `+9.1 to +15.6`."""
     percents = [100 * (x - 1) for x in (ratio.estimate, ratio.low, ratio.high)]
     middle, low, high = (f"{p:+.1f}" for p in percents)
-    return f"{middle} % ({low} to {high})"
+    return f"{middle} %", f"{low} to {high}"
 
 
 def change_line(change: Change) -> str:
@@ -90,46 +96,32 @@ def render_json(comparison: Comparison) -> str:
 
 def render_markdown(comparison: Comparison) -> str:
     """The comparison as a pull-request comment: the verdicts, then one table."""
-    lines = [_line(row) for row in comparison.rows]
+    lines = [compose(row) for row in comparison.rows]
     rows = [[escape(text).replace("\n", "<br>") for text in line] for line in lines]
     for cells, line in zip(rows, lines, strict=True):
         if line.verdict in ("SLOWER", "FASTER"):
             cells[4] = f"**{line.verdict}**"
-    parts = [f"**{escape(_summary(comparison))}**"]
+    parts = [f"**{escape(summary(comparison))}**"]
     if rows:
         parts.append(pipe_table(list(HEADER), rows, words=("case", "verdict", "exact figures")))
-    parts += [escape(text) for text in _remarks(comparison)]
+    parts += [escape(text) for text in remarks(comparison)]
     return "\n\n".join(parts) + "\n"
 
 
-def render(comparison: Comparison, console: Console) -> None:
-    """Print the comparison to `console`."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for name in HEADER:
-        table.add_column(name, justify="right" if "latency" in name or name == "change" else "left")
-    for line in map(_line, comparison.rows):
-        style = _STYLES.get(line.verdict, "")
-        table.add_row(*line[:4], Text(line.verdict, style), Text(line.exact))
-    console.print(Text(_summary(comparison), "bold"))
-    if comparison.rows:
-        console.print(table)
-    for remark in _remarks(comparison):
-        console.print(Text(remark))
-
-
-def _line(row: RowComparison) -> _Line:
+def compose(row: RowComparison) -> Line:
+    """What there is to say of a row."""
     name = case_name(row.case)
     exact = "\n".join(map(change_line, row.changes))
     if "ok" not in (row.old_status, row.new_status) or row.old_status != row.new_status:
         status = f"{row.old_status} → {row.new_status}"
         exact = row.old_status if row.old_status == row.new_status else status
     elif not exact:
-        exact = "unchanged"
+        exact = UNCHANGED
     timing = row.timing
     if timing is None:
-        return _Line(name, MISSING, MISSING, row.note or MISSING, MISSING, exact)
+        return Line(name, MISSING, MISSING, row.note or MISSING, MISSING, exact)
     old, new = _timing_figures(timing)
-    return _Line(name, old, new, change_text(timing.ratio), timing.verdict.upper(), exact)
+    return Line(name, old, new, change_text(timing.ratio), timing.verdict.upper(), exact)
 
 
 def _timing_figures(timing: Timing) -> list[str]:
@@ -138,7 +130,8 @@ def _timing_figures(timing: Timing) -> list[str]:
     return [f"{text} {timing.to}" if timing.to else text for text in texts]
 
 
-def _summary(comparison: Comparison) -> str:
+def summary(comparison: Comparison) -> str:
+    """How many cases there are, and how many of each verdict."""
     verdicts = [row.verdict for row in comparison.rows]
     counted = [
         f"{verdicts.count(verdict)} {verdict.upper()}"
@@ -150,20 +143,21 @@ def _summary(comparison: Comparison) -> str:
     return f"{len(comparison.rows)} cases compared: {', '.join(counted)}"
 
 
-def _remarks(comparison: Comparison) -> list[str]:
+def remarks(comparison: Comparison) -> list[str]:
+    """How to read the verdicts, and what was not compared."""
     limits = comparison.thresholds
     least = f"{limits.floor:.0%} by the lower end of the 95 % interval"
-    remarks = [
+    said = [
         f"SLOWER: over {limits.slower_than:.0%} by the estimate and {least}; FASTER: its mirror.",
         "Two runs of one thing differ by some percent; `check --against` sees smaller changes.",
     ]
     if not comparison.same_machine:
-        remarks.append(
+        said.append(
             "The reports are of different machines (or do not say): only ratios to the reference "
             "upsampler are compared, and these may shift by themselves."
         )
     for title, cases in (("old", comparison.only_old), ("new", comparison.only_new)):
         if cases:
             names = "; ".join(case_name(case) for case in cases)
-            remarks.append(f"Only in the {title} report: {names}")
-    return remarks
+            said.append(f"Only in the {title} report: {names}")
+    return said

@@ -4,6 +4,7 @@ import json
 
 import msgspec
 import pytest
+from rich.cells import cell_len
 from rich.console import Console
 
 from dybench.case import Case
@@ -12,6 +13,7 @@ from dybench.gate import Finding
 from dybench.statistics import Interval
 from dybench.views import comparison as view
 from dybench.views import findings
+from dybench.views.comparison_terminal import render
 from tests.dybench.factories import make_measurement, make_report
 
 CASE = Case(upsampler="dysample", channels=64, height=8, width=9, scale=2)
@@ -48,17 +50,51 @@ def test_markdown_is_one_table_with_verdicts(compared):
 def test_the_terminal_says_the_same(compared):
     console = Console(width=200, record=True, file=None, force_terminal=False)
     with console.capture() as captured:
-        view.render(compared, console)
+        render(compared, console)
     text = captured.get()
     for part in (
         "SLOWER",
         "SAME",
         "+50.0 %",
-        "×1.00 bilinear",
-        "×1.50 bilinear",
+        "256 × 120 × 120, ×2, batch 1, float32, cpu",
+        " ×1.00 ",
+        " ×1.50 ",
+        "of the latency of bilinear",
         "Only in the old",
     ):
         assert part in text
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 200])
+def test_a_narrow_terminal_cuts_no_name_and_no_figure(compared, width):
+    console = Console(width=width, force_terminal=False)
+    with console.capture() as captured:
+        render(compared, console)
+    lines = captured.get().splitlines()
+    assert max(map(cell_len, lines)) <= width
+    assert "…" not in captured.get()
+    (row,) = [line for line in lines if line.startswith("dysample ") and "SLOWER" in line]
+    assert "+50.0 %" in row
+    assert ("+45.8 to +54.3" in row) is (width >= 80)
+    assert ("No room for: interval ends" in captured.get()) is (width < 80)
+    assert any("FLOPs 1,000,000,000" in line for line in lines)
+
+
+def test_a_row_without_timing_says_why_below_the_table():
+    old = [make_measurement("dysample"), make_measurement("bilinear", ratio=1.0)]
+    new = [make_measurement("dysample", ratio=1.5), make_measurement("bilinear", ratio=1.0)]
+    console = Console(width=60, force_terminal=False)
+    with console.capture() as captured:
+        render(
+            compare_reports(
+                make_report(old, machine={"fingerprint": "x"}),
+                make_report(new, machine={"fingerprint": "y"}),
+            ),
+            console,
+        )
+    lines = [line.strip().split(None, 1) for line in captured.get().splitlines()]
+    assert ["dysample", "no relative latency in the old report"] in lines
+    assert ["bilinear", "the reference itself"] in lines
 
 
 def test_a_finding_is_one_line_that_names_all():
