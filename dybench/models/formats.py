@@ -28,13 +28,11 @@ def print_rich(models: Sequence[Model], rows: Sequence[Row], console: Console) -
     from rich.table import Table
     from rich.text import Text
 
-    shown, room = tables(models, rows), console.width
+    shown = tables(models, rows)
     for table in shown:
         console.print(Text(table.title, "bold"))
         console.print(Text(table.about, "dim"))
-        grid = _grid(table)
-        if console.measure(grid, options=console.options.update(max_width=999)).minimum > room:
-            grid = _grid(table, without="weights only")
+        grid, lost = _fit(table, console)
         console.print(grid)
         below = Table.grid(padding=(0, 2, 0, 0))
         below.add_column(no_wrap=True)
@@ -43,19 +41,39 @@ def print_rich(models: Sequence[Model], rows: Sequence[Row], console: Console) -
             below.add_row(Text(name), Text(text))
         if table.remarks:
             console.print(below)
+        if lost:
+            console.print(Text(f"No room for: {', '.join(lost)}.", "dim"))
         console.print()
     for mark, meaning in legend(shown):
         console.print(Text(f"{mark} {meaning}", "dim"))
 
 
-def _grid(table: ModelTable, without: str = "") -> Table:
-    """The figures as a Rich table whose cells do not wrap, a detail left out if need be."""
+# Columns that are given up for width, least useful first, by their name or detail.
+_SAVINGS = ("weights only", "published", "memory", "params")
+
+
+def _fit(table: ModelTable, console: Console) -> tuple[Table, list[str]]:
+    """The figures with as many columns as `console` has room for, and what is left out."""
+    wide = console.options.update(max_width=999)
+    lost: list[str] = []
+    grid = _grid(table, lost)
+    for name in _SAVINGS:
+        if console.measure(grid, options=wide).maximum <= console.width:
+            break
+        if any(name in column for column in table.headers):
+            lost.append(name)
+            grid = _grid(table, lost)
+    return grid, lost
+
+
+def _grid(table: ModelTable, hidden: Sequence[str]) -> Table:
+    """The figures as a Rich table whose cells do not wrap."""
     from rich import box
     from rich.table import Table
     from rich.text import Text
 
     grid = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
-    kept = [i for i, (_, detail) in enumerate(table.headers) if not detail or detail != without]
+    kept = [i for i, column in enumerate(table.headers) if not set(column) & set(hidden)]
     for i in kept:
         name, detail = table.headers[i]
         header = "\n".join([name, *(detail.split(", ") if detail else [])])

@@ -73,11 +73,20 @@ def test_the_terminal_table_fits_80_columns(capsys, monkeypatch):
     assert "✓ the count agrees" in text
 
 
-def test_a_narrow_terminal_gives_up_the_weights_first(capsys, monkeypatch):
-    monkeypatch.setenv("COLUMNS", "60")
-    assert "weights" not in printed(capsys, "upernet-r50").partition("matches")[0]
-    monkeypatch.setenv("COLUMNS", "100")
-    assert "weights" in printed(capsys, "upernet-r50").partition("matches")[0]
+@pytest.mark.parametrize(
+    ("columns", "lost"),
+    [(100, ""), (70, "weights only"), (60, "weights only, published")],
+)
+def test_a_narrow_terminal_gives_columns_up_and_cuts_no_figure(capsys, monkeypatch, columns, lost):
+    monkeypatch.setenv("COLUMNS", str(columns))
+    text = printed(capsys, "segformer-b1", upsampler=None)
+    assert max(map(len, text.splitlines())) <= columns
+    assert "…" not in text
+    assert (f"No room for: {lost}.\n" in text) is bool(lost)
+    header = text.partition("nearest")[0]
+    assert [name for name in ("weights only", "published") if name not in header] == [
+        name for name in ("weights only", "published") if name in lost
+    ]
 
 
 def test_markdown_has_one_table_a_network(capsys):
