@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dybench.commands.formats import JsonFlag, choose_format
+
 if TYPE_CHECKING:
     from dybench.compare import Comparison
 
@@ -22,8 +24,14 @@ def compare(
     old: Annotated[Path, typer.Argument(metavar="OLD", help="The report to compare with.")],
     new: Annotated[Path, typer.Argument(metavar="NEW", help="The report that is compared.")],
     as_format: Annotated[
-        ComparisonFormat, typer.Option("--format", "-f", help="markdown fits a pull request.")
-    ] = ComparisonFormat.RICH,
+        ComparisonFormat | None,
+        typer.Option(
+            "--format",
+            "-f",
+            help="markdown fits a pull request [default: by FILE's suffix, else rich].",
+        ),
+    ] = None,
+    json: JsonFlag = False,
     slower_than: Annotated[
         str | None,
         typer.Option(
@@ -49,6 +57,7 @@ def compare(
     from dybench.settings import percentage
     from dybench.verdict import Thresholds
 
+    chosen = choose_format(ComparisonFormat, as_format, as_json=json, output=output)
     thresholds = Thresholds()
     if slower_than is not None:
         limit = percentage("--slower-than", slower_than)
@@ -61,7 +70,7 @@ def compare(
     comparison = compare_reports(load(old), load(new), thresholds)
     if not comparison.rows:
         raise DybenchError(f"{old} and {new} have no case in common")
-    deliver(_render(comparison, as_format, to_file=output is not None), output, force=force)
+    deliver(_render(comparison, chosen, to_file=output is not None), output, force=force)
 
 
 def _render(comparison: "Comparison", chosen: ComparisonFormat, *, to_file: bool) -> str:

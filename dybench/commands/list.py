@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from dybench.commands.formats import JsonFlag, choose_format
+
 
 class ListFormat(str, Enum):
     """What the list can be written as."""
@@ -15,7 +17,10 @@ class ListFormat(str, Enum):
 
 
 def list_upsamplers(
-    as_format: Annotated[ListFormat, typer.Option("--format", "-f")] = ListFormat.RICH,
+    as_format: Annotated[
+        ListFormat | None, typer.Option("--format", "-f", help="[default: rich]")
+    ] = None,
+    json: JsonFlag = False,
 ) -> None:
     """List the upsamplers: name, guide, scales, parameters, citation."""
     from dybench.commands.output import deliver
@@ -23,9 +28,10 @@ def list_upsamplers(
     from dybench.views.console import printed
     from dysample import UPSAMPLERS
 
-    if as_format is ListFormat.JSON:
+    chosen = choose_format(ListFormat, as_format, as_json=json)
+    if chosen is ListFormat.JSON:
         text = catalog.to_json(UPSAMPLERS)
-    elif as_format is ListFormat.MARKDOWN:
+    elif chosen is ListFormat.MARKDOWN:
         text = catalog.to_markdown(UPSAMPLERS)
     else:
         text = printed(lambda console: catalog.render(UPSAMPLERS, console))

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from dybench.commands.formats import JsonFlag, choose_format
 from dybench.errors import UsageError
 
 if TYPE_CHECKING:
@@ -26,15 +27,6 @@ class ModelsFormat(str, Enum):
     LATEX = "latex"
     CSV = "csv"
     JSON = "json"
-
-
-_BY_SUFFIX = {
-    ".txt": ModelsFormat.RICH,
-    ".md": ModelsFormat.MARKDOWN,
-    ".tex": ModelsFormat.LATEX,
-    ".csv": ModelsFormat.CSV,
-    ".json": ModelsFormat.JSON,
-}
 
 
 def models(
@@ -66,6 +58,7 @@ def models(
             "--format", "-f", help="[default: by FILE's suffix, else rich]", show_default=False
         ),
     ] = None,
+    json: JsonFlag = False,
     measure: Annotated[
         bool,
         typer.Option("--measure", help="Run every stage in sequence: latency and peak memory."),
@@ -91,7 +84,7 @@ def models(
     from dybench import parsing
     from dybench.commands.output import deliver
 
-    chosen = as_format or _format_of(output)
+    chosen = choose_format(ModelsFormat, as_format, as_json=json, output=output)
     if output is not None and output.exists() and not force:
         raise UsageError(f"{output} exists already; --force replaces it")
     hosts = _hosts(model or [], file or [])
@@ -103,18 +96,6 @@ def models(
         raise typer.Exit(130)
     if not any(row.status == "ok" for row in rows):
         raise typer.Exit(1)
-
-
-def _format_of(output: Path | None) -> ModelsFormat:
-    if output is None:
-        return ModelsFormat.RICH
-    try:
-        return _BY_SUFFIX[output.suffix.lower()]
-    except KeyError:
-        known = ", ".join(_BY_SUFFIX)
-        raise UsageError(
-            f"`-o` (={str(output)!r}) must end in one of {known}, or --format say the format"
-        ) from None
 
 
 def _hosts(words: list[str], files: list[Path]) -> "list[Model]":

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dybench.errors import UsageError
+from dybench.commands.formats import JsonFlag, choose_format
 
 if TYPE_CHECKING:
     from dybench.result import Report
@@ -25,16 +25,6 @@ class TableFormat(str, Enum):
     JSON = "json"
 
 
-_BY_SUFFIX = {
-    ".txt": TableFormat.RICH,
-    ".md": TableFormat.MARKDOWN,
-    ".tex": TableFormat.LATEX,
-    ".csv": TableFormat.CSV,
-    ".html": TableFormat.HTML,
-    ".json": TableFormat.JSON,
-}
-
-
 def table(
     report: Annotated[
         Path | None,
@@ -50,6 +40,7 @@ def table(
             "--format", "-f", help="[default: by FILE's suffix, else rich]", show_default=False
         ),
     ] = None,
+    json: JsonFlag = False,
     output: Annotated[
         Path | None,
         typer.Option("--output", "-o", metavar="FILE", help="Write to FILE, not to stdout."),
@@ -57,7 +48,7 @@ def table(
     force: Annotated[bool, typer.Option("--force", help="Replace FILE if it exists.")] = False,
 ) -> None:
     """Show a saved report as a table; nothing is measured."""
-    chosen = as_format or _format_of(output)
+    chosen = choose_format(TableFormat, as_format, as_json=json, output=output)
 
     from dybench.commands.output import deliver
     from dybench.reports import newest_report
@@ -65,18 +56,6 @@ def table(
 
     found = load(report if report is not None else newest_report(RESULTS))
     deliver(_render(found, chosen, to_file=output is not None), output, force=force)
-
-
-def _format_of(output: Path | None) -> TableFormat:
-    if output is None:
-        return TableFormat.RICH
-    try:
-        return _BY_SUFFIX[output.suffix.lower()]
-    except KeyError:
-        known = ", ".join(_BY_SUFFIX)
-        raise UsageError(
-            f"`-o` (={str(output)!r}) must end in one of {known}, or --format say the format"
-        ) from None
 
 
 def _render(report: "Report", chosen: TableFormat, *, to_file: bool) -> str:
