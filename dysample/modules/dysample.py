@@ -115,9 +115,9 @@ def _zero(parameter: Tensor | None) -> None:
         nn.init.zeros_(parameter)
 
 
-def _initial_positions(scale: int, groups: int) -> Tensor:
+def _initial_positions(scale: int, groups: int, device: torch.device | None = None) -> Tensor:
     """Return the sub-pixel starts in the channel order of the lp offsets, `(1, 2gs², 1, 1)`."""
-    start = subpixel_start(scale)
+    start = subpixel_start(scale, device)
     across = start.expand(groups, scale, scale)
     return torch.stack((across, across.transpose(1, 2))).reshape(1, -1, 1, 1)
 
@@ -131,11 +131,14 @@ def _speak_the_dialect(
     weight = state_dict.get(f"{prefix}offset.weight")
     if weight is None:
         return
-    start = _initial_positions(module.scale, module.groups).to(weight.device)
-    state_dict.setdefault(f"{prefix}init_pos", start)
-    if not module.dyscope:
+    if f"{prefix}init_pos" not in state_dict:
+        start = _initial_positions(module.scale, module.groups, weight.device)
+        state_dict[f"{prefix}init_pos"] = start
+    if not module.dyscope or f"{prefix}scope.weight" not in state_dict:
         return
     if f"{prefix}scope.bias" not in state_dict:
         module.scope.bias = None
     elif module.scope.bias is None:
-        module.scope.bias = nn.Parameter(module.scope.weight.new_zeros(module.scope.out_channels))
+        gains = module.scope.weight
+        bias = gains.new_zeros(module.scope.out_channels)
+        module.scope.bias = nn.Parameter(bias, requires_grad=gains.requires_grad)

@@ -54,6 +54,32 @@ def test_a_scope_with_a_bias_is_adopted_and_one_without_drops_it():
     assert set(model.state_dict()) == set(prefixed)
 
 
+def test_a_state_without_the_scope_leaves_its_bias_alone():
+    module = DySample(16, dyscope=True)
+    module.load_state_dict(load_golden("dysample_scopebias_lp_g4_dyn_x2").state_dict())
+    bias = module.scope.bias
+    partial = {f"offset.{key}": value for key, value in module.offset.state_dict().items()}
+    missing = module.load_state_dict(partial, strict=False).missing_keys
+    assert missing == ["scope.weight", "scope.bias"]
+    assert module.scope.bias is bias
+
+
+def test_an_adopted_bias_is_as_frozen_as_the_weight():
+    module = DySample(16, dyscope=True).requires_grad_(False)
+    module.load_state_dict(load_golden("dysample_scopebias_lp_g4_dyn_x2").state_dict())
+    assert not any(parameter.requires_grad for parameter in module.parameters())
+
+
+def test_a_module_made_on_meta_takes_a_checkpoint():
+    state = trained(16, dyscope=True).state_dict()
+    for given in (state, {key: value for key, value in state.items() if key != "init_pos"}):
+        with torch.device("meta"):
+            module = DySample(16, dyscope=True)
+            module.load_state_dict(given, assign=True)
+        assert not module.init_pos.is_meta
+        assert torch.equal(module.init_pos, state["init_pos"])
+
+
 def test_init_pos_may_be_missing_but_a_weight_may_not():
     module = DySample(16, dyscope=True)
     state = trained(16, dyscope=True).state_dict()
