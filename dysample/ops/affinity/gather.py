@@ -54,10 +54,11 @@ def affinity_gather(query: Tensor, key: Tensor, side: int, groups: int, scale: i
             part = slice(top, top + step)
             window = windows[image, part].permute(0, 1, 2, 4, 5, 3)
             left = split[image, part].to(dtype)
-            logits = torch.bmm(
-                left.reshape(-1, scale * scale, left.shape[-1]),
-                window.reshape(-1, taps, left.shape[-1]).transpose(1, 2),
-            )
+            with torch.autocast("cpu", enabled=False):  # which would have it in half precision
+                logits = torch.bmm(
+                    left.reshape(-1, scale * scale, left.shape[-1]),
+                    window.reshape(-1, taps, left.shape[-1]).transpose(1, 2),
+                )
             target[image, part] = logits.view(*left.shape[:-1], taps)
     return out
 
