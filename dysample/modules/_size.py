@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 
 from dysample._checks import check_positive
+from dysample.ops._implementation import is_tracing
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -23,18 +24,21 @@ def fit_to_size(out: Tensor, size: tuple[int, int] | None) -> Tensor:
     if size is None:
         return out
     if isinstance(size, torch.Tensor):
-        raise TypeError("`size` must be (height, width), not a map: this upsampler has no guide")
+        raise TypeError(
+            "`size` must be (height, width), not a tensor; without a guide, x is the only map"
+        )
     if not isinstance(size, (tuple, list)):
         raise TypeError(f"`size` (={size!r}) must be (height, width)")
     if len(size) != 2:
         raise ValueError(f"`size` (={tuple(size)}) must be (height, width)")
     height, width = size
+    varies = torch.compiler.is_compiling() or is_tracing()  # a size there is no int
     for axis, length in enumerate(size):
-        if not torch.compiler.is_compiling():  # there, a size that varies is no int
+        if not varies:
             check_positive(f"size[{axis}]", length)
     if out.shape[2] < height or out.shape[3] < width:
         return F.interpolate(out, size=(height, width), mode="bilinear", align_corners=False)
-    if not torch.compiler.is_compiling() and out.shape[2:] == (height, width):
+    if not varies and out.shape[2:] == (height, width):
         return out
     # Unlike a slice, a negative padding is traced once for all the sizes that crop or fit.
     return F.pad(out, (0, width - out.shape[3], 0, height - out.shape[2]))

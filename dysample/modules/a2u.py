@@ -13,7 +13,7 @@ from dysample._checks import check_divisible, check_guide, check_map, check_posi
 from dysample.modules._kernels import softmax_taps
 from dysample.modules._shuffle import pixel_shuffle
 from dysample.modules._size import fit_to_size
-from dysample.ops._implementation import inline
+from dysample.ops._implementation import inline, is_tracing
 from dysample.ops.reassemble import reassemble
 
 if TYPE_CHECKING:
@@ -125,7 +125,8 @@ def _correlate(guide: Tensor, kernels: Tensor) -> Tensor:
 
     `guide` is `(N, C, 2H, 2W)`, `kernels` `(N, 1, 6, 6)`; the result is `(N, C, H, W)`.
     """
-    if torch.compiler.is_compiling():  # the loop below would be compiled anew for every batch size
+    # The loop below would be compiled anew, or traced for one batch size and wrong for the others.
+    if torch.compiler.is_compiling() or is_tracing():
         return _correlate_taps(guide, kernels)
     # One depthwise convolution an image: neither a batch as groups nor channels as a batch is as
     # fast, or as lean, in both layouts.

@@ -11,7 +11,7 @@ from torch import nn
 from dysample._checks import check_guide, check_map, check_odd, check_positive, check_scale
 from dysample.modules._kernels import softmax_taps
 from dysample.modules._size import fit_to_size
-from dysample.ops._implementation import inline
+from dysample.ops._implementation import may_overwrite
 from dysample.ops.reassemble import reassemble
 
 if TYPE_CHECKING:
@@ -87,10 +87,11 @@ class FADE(nn.Module):
         out = reassemble(x, softmax_taps(self.ker_generator(x, guide)))
         if self.gating:
             gate = self.gate_generator(x).to(out.dtype)
-            # In place where autograd and exporters allow it: the map is the largest there is.
-            copy = torch.is_grad_enabled() or inline()
-            out = out * (1 - gate) if copy else out.mul_(1 - gate)
-            out = out.addcmul_(gate, guide.to(out.dtype))
+            guide = guide.to(out.dtype)
+            if may_overwrite():  # the map is the largest there is
+                out = out.mul_(1 - gate).addcmul_(gate, guide)
+            else:
+                out = torch.addcmul(out * (1 - gate), gate, guide)
         return fit_to_size(out, size)
 
     def extra_repr(self) -> str:

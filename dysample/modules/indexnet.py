@@ -11,6 +11,7 @@ from torch import nn
 from dysample._checks import check_guide, check_map, check_one_of, check_positive, check_scale
 from dysample.modules._shuffle import pixel_shuffle
 from dysample.modules._size import fit_to_size
+from dysample.ops._implementation import may_overwrite
 
 if TYPE_CHECKING:
     from collections.abc import MutableMapping
@@ -86,7 +87,8 @@ class IndexNet(nn.Module):
         check_guide(guide, x, self.scale, self.guide_channels)
         index = pixel_shuffle(self._logits(guide).sigmoid(), 2)
         nearest = F.interpolate(x, scale_factor=2.0, mode="nearest")
-        return fit_to_size(nearest.mul_(index), size)
+        out = nearest.mul_(index) if may_overwrite() else nearest * index
+        return fit_to_size(out, size)
 
     def _logits(self, guide: Tensor) -> Tensor:
         """Return `(N, 4, H, W)` for "hin", else `(N, 4C, H, W)` in the order of a shuffle."""

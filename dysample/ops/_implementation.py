@@ -22,6 +22,7 @@ class _Choice:
 
 
 _CHOICE = _Choice()
+IMPLEMENTATIONS = ("auto", "naive", "torch", "gather", "triton")
 
 
 @contextmanager
@@ -43,15 +44,33 @@ def implementation(name: str) -> Iterator[None]:
 def chosen(name: str | None) -> str:
     """Return the implementation asked for by keyword, else by the context, else "auto".
 
-    In place of "auto", forward-mode differentiation gets "naive": the operators have no formula
-    for it, and torch would take their derivative to be zero.
+    In place of "auto", forward-mode differentiation and the transforms of `torch.func` get
+    "naive": the operators have no formula for the one, and torch would take their derivative to be
+    zero; and it has no gradient of custom operators for the others.
     """
     name = _CHOICE.name if name is None else name
-    return "naive" if name == "auto" and _differentiating_forward() else name
+    return "naive" if name == "auto" and _is_transformed() else name
 
 
-def _differentiating_forward() -> bool:
-    return not torch.compiler.is_compiling() and forward_ad._current_level >= 0
+def _is_transformed() -> bool:
+    """Whether forward-mode differentiation or a transform of `torch.func` is at work."""
+    if torch.compiler.is_compiling():
+        return False
+    return forward_ad._current_level >= 0 or torch._C._are_functorch_transforms_active()
+
+
+def is_tracing() -> bool:
+    """Whether `torch.jit.trace` is recording."""
+    return bool(torch.jit.is_tracing())  # type: ignore[attr-defined, no-untyped-call]
+
+
+def may_overwrite() -> bool:
+    """Whether a map that was just made may be written over.
+
+    Not where something keeps it or follows each operation: autograd, an exporter, a tracer, or a
+    transform of `torch.func`.
+    """
+    return not (torch.is_grad_enabled() or inline() or is_tracing() or _is_transformed())
 
 
 def require(implementation_name: str, operator: str, reason: Reason) -> None:

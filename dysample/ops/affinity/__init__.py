@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, cast
 import torch
 
 from dysample._checks import check_map, check_odd, check_one_of
-from dysample.ops._implementation import chosen, inline, require
+from dysample.ops._implementation import IMPLEMENTATIONS, chosen, inline, require
 from dysample.ops._window import window_scale
 from dysample.ops.affinity import library
-from dysample.ops.affinity.dispatch import IMPLEMENTATIONS
 from dysample.ops.affinity.gather import can_run_gather
 from dysample.ops.affinity.naive import affinity_naive
 from dysample.ops.affinity.taps import affinity_taps

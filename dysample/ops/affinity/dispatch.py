@@ -12,8 +12,6 @@ from dysample.ops.affinity.taps import affinity_taps
 if TYPE_CHECKING:
     from torch import Tensor
 
-IMPLEMENTATIONS = ("auto", "naive", "torch", "gather", "triton")
-
 
 def run_affinity(query: Tensor, key: Tensor, side: int, groups: int, implementation: str) -> Tensor:
     """Return the logits by the best implementation that can run and is allowed."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, cast
 
 import torch
 
-from dysample._checks import check_divisible, check_map, check_one_of
+from dysample._checks import check_divisible, check_map, check_one_of, check_positive
 from dysample.ops._implementation import chosen, inline
 from dysample.ops.point_sample import forms, library, naive
 from dysample.ops.point_sample.positions import offset_positions, subpixel_start
@@ -85,7 +85,8 @@ def offset_sample(
         `(N, C, sH, sW)` in the dtype, device and memory format of `x`.
 
     Raises:
-        ValueError: shapes that do not fit, or an implementation that cannot run here.
+        TypeError, ValueError: shapes that do not fit, a scale or groups that are no positive
+            integers, or an implementation that cannot run here.
     """
     _check_offset(x, offset, scope, scale, groups, style)
     name = chosen(implementation)
@@ -107,7 +108,10 @@ def _check_positions(x: Tensor, positions: Tensor, weights: Tensor | None) -> No
             f"`positions` (shape {tuple(positions.shape)}) must have shape {form} "
             f"for `x` (shape {tuple(x.shape)})"
         )
-    check_divisible("x.shape[1]", x.shape[1], "groups", positions.shape[2])
+    groups = positions.shape[2]
+    if groups == 0:
+        raise ValueError(f"`positions` (shape {tuple(positions.shape)}) must have a group")
+    check_divisible("x.shape[1]", x.shape[1], "groups", groups)
     if weights is not None and weights.shape != positions[:, 0].shape:
         raise ValueError(
             f"`weights` (shape {tuple(weights.shape)}) must have shape "
@@ -120,6 +124,8 @@ def _check_offset(
 ) -> None:
     check_map("x", x)
     check_one_of("style", style, ("lp", "pl"))
+    check_positive("scale", scale)
+    check_positive("groups", groups)
     n, channels, height, width = x.shape
     check_divisible("x.shape[1]", channels, "groups", groups)
     if style == "lp":

@@ -7,13 +7,11 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 
 from dysample._checks import check_one_of
-from dysample.ops._implementation import Reason, memory_format, require
+from dysample.ops._implementation import IMPLEMENTATIONS, Reason, memory_format, require
 from dysample.ops.point_sample.gather import can_run_gather
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-IMPLEMENTATIONS = ("auto", "naive", "torch", "gather", "triton")
 
 
 # Below this many channels a group, sorting the readers of each row costs more than it saves.

@@ -59,8 +59,7 @@ def offset_sample(
     rows = torch.arange(height, dtype=dtype, device=x.device).view(-1, 1)
     columns = torch.arange(width, dtype=dtype, device=x.device)
     start = subpixel_start(scale, x.device)
-    out = x.new_empty(n, channels, height * scale, width * scale)
-    out = out.contiguous(memory_format=memory_format(x))
+    read = []
     for a in range(scale):
         for b in range(scale):
             if style == "lp":
@@ -70,7 +69,7 @@ def offset_sample(
                 part = part[..., a::scale, b::scale]
             px = columns + start[b] + part[:, 0]
             py = rows + start[a] + part[:, 1]
-            out[:, :, a::scale, b::scale] = point_sample(
-                x, torch.stack((px, py), 1), None, "border"
-            )
-    return out
+            read.append(point_sample(x, torch.stack((px, py), 1), None, "border"))
+    out = torch.stack(read).view(scale, scale, n, channels, height, width)
+    out = out.permute(2, 3, 4, 0, 5, 1).reshape(n, channels, height * scale, width * scale)
+    return out.contiguous(memory_format=memory_format(x))

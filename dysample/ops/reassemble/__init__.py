@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, cast
 import torch
 
 from dysample._checks import check_divisible, check_one_of, check_positive
-from dysample.ops._implementation import chosen, inline, require
+from dysample.ops._implementation import IMPLEMENTATIONS, chosen, inline, require
 from dysample.ops._window import window_scale, window_side
 from dysample.ops.reassemble import library
-from dysample.ops.reassemble.dispatch import IMPLEMENTATIONS
 from dysample.ops.reassemble.gather import can_run_gather
 from dysample.ops.reassemble.naive import reassemble_naive
 from dysample.ops.reassemble.taps import reassemble_taps

@@ -18,8 +18,6 @@ from dysample.ops.reassemble.taps import reassemble_adjoint_taps, reassemble_tap
 if TYPE_CHECKING:
     from torch import Tensor
 
-IMPLEMENTATIONS = ("auto", "naive", "torch", "gather", "triton")
-
 
 def run_reassemble(x: Tensor, kernels: Tensor, groups: int, implementation: str) -> Tensor:
     """Return the reassembly by the best implementation that can run and is allowed."""

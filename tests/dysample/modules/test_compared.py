@@ -398,7 +398,7 @@ def test_integers_are_refused_where_a_guide_is_compared():
 
 def test_a_guide_too_many_or_too_few_is_said():
     x = torch.zeros(1, 8, 4, 4)
-    with pytest.raises(TypeError, match="this upsampler has no guide"):
+    with pytest.raises(TypeError, match="without a guide, x is the only map"):
         CARAFE(8)(x, x)
     with pytest.raises(TypeError, match=r"`guide` must be a tensor .* not None"):
         SAPAI(8)(x, None)
