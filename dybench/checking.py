@@ -99,7 +99,8 @@ class Gate:
         """Measure, and write the baseline.
 
         Raises:
-            UsageError: if there is no file to write, nothing to measure, or latencies would go.
+            UsageError: if there is no file to write, nothing to measure, or if latencies or cases
+                that are held would go.
             DybenchError: if a case failed, or none could be measured.
         """
         if not self._settings.baseline:
@@ -111,6 +112,8 @@ class Gate:
             raise UsageError(NO_UPSAMPLER)
         if self._only == "exact" and old and any(row.latency_s for row in old.measurements):
             raise UsageError(f"--only exact would drop the latencies of {path}: leave it out")
+        if self._narrowed and (dropped := _missing(old, cases)):
+            raise UsageError(f"that would drop {dropped} of {path}: leave out what narrows it")
         new, naive = self._measure(cases, old)
         bad = [row for row in new.measurements if row.status == "failed"]
         if bad or not any(row.status == "ok" for row in new.measurements):
@@ -196,6 +199,13 @@ class Gate:
         cases = self._settings.gated()
         devices = {case.device: parsing.device("devices", case.device) for case in cases}
         return [msgspec.structs.replace(case, device=devices[case.device]) for case in cases]
+
+
+def _missing(old: Report | None, cases: Sequence[Case]) -> str:
+    """How many cases of `old` are not among `cases`, in words; empty if there are none."""
+    kept = {case.key for case in cases}
+    count = sum(case.key not in kept for case in _cases_of(old))
+    return f"{count} {'case' if count == 1 else 'cases'}" if count else ""
 
 
 def _cases_of(report: Report | None) -> list[Case]:

@@ -228,6 +228,9 @@ def _of_exact(case: Case, base: Exact, head: Exact, tolerance: float) -> list[Fi
                 text=text,
             )
         ]
+    if head.row.status not in ("ok", "skipped"):
+        text = f"{head.row.status.replace('_', ' ')} on base as now: {head.row.reason}"
+        return [Finding(severity="unclear", case=case, metric="status", text=text)]
     findings = [of_change(case, change) for change in exact_changes(base.row, head.row)]
     if head.naive_deviation is not None:
         held = Agreement(head.naive_deviation, tolerance, "its naive definition")

@@ -15,6 +15,7 @@ import torch
 import typer
 
 from dybench import files, machine
+from dybench.commands.output import refuse_existing
 from dybench.errors import DybenchError
 from dybench.measure import allocator, launches, memory
 from dybench.measure.latency import Contestant, Pace, contest, relative, summarise
@@ -228,6 +229,7 @@ def speed(
     if table is not None:
         typer.echo(render_table(load(table)))
         return
+    refuse_existing(output, force=force)
     kept = allocator.keep_freed_memory()
     facts = machine.describe()
     typer.echo(render_machine(facts, device))

@@ -83,11 +83,9 @@ def checkout(repository: Path, revision: str, place: Path) -> Iterator[Path]:
         DybenchError: if there is no such revision, or git refuses.
     """
     commit = commit_of(repository, revision)
-    git(repository, "worktree", "prune")
     try:
         git(repository, "worktree", "add", "--detach", "--quiet", str(place), commit)
         yield place
     finally:
         if place.exists():
             git(repository, "worktree", "remove", "--force", "--force", str(place))
-        git(repository, "worktree", "prune")

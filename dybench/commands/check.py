@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from dybench import parsing
-from dybench.errors import UsageError
+from dybench.commands.output import deliver, refuse_existing
+from dybench.errors import ReportError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -98,6 +99,9 @@ def check(
             "--export", metavar="FORMAT FILE", help="Write github, bencher or pytest-benchmark."
         ),
     ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace the exported FILE if it exists.")
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print findings and verdicts as JSON.")] = (
         False
     ),
@@ -126,6 +130,8 @@ def check(
         "scales": parsing.positives("--scale", scale) if scale else None,
     }
     settings = _override(settings, changes)
+    if export:
+        _check_export(export[1], settings, update=update_baseline, force=force)
     seconds("--budget", settings.budget)
     percentage("--slower-than", settings.slower_than)
     gates: OnlyGates | None = None
@@ -145,9 +151,15 @@ def check(
         _update(gate)
         return
     findings = gate.run()
+    code = _conclude(findings, gate, strict=settings.strict, as_json=json)
     if export and gate.report is not None:
-        _export(gate.report, *export)
-    raise typer.Exit(_conclude(findings, gate, strict=settings.strict, as_json=json))
+        dashboard, path = export
+        try:
+            deliver(_renderer(dashboard)(gate.report), path, force=force)
+        except ReportError as error:
+            _say(str(error))
+            code = code or 1  # a regression stays the worse news
+    raise typer.Exit(code)
 
 
 def _override(settings: "CheckSettings", changes: dict[str, Any]) -> "CheckSettings":
@@ -210,11 +222,13 @@ def _say(text: str) -> None:
     print(f"dybench: {text}", file=sys.stderr, flush=True)  # noqa: T201
 
 
-def _export(report: "Report", dashboard: Dashboard, path: Path) -> None:
-    from dybench.files import replace
-
-    replace(path, _renderer(dashboard)(report).encode())
-    _say(f"wrote {path}")
+def _check_export(path: Path, settings: "CheckSettings", *, update: bool, force: bool) -> None:
+    """Refuse a file that must not be written, before anything is measured."""
+    if update:
+        raise UsageError("--export goes with a check: --update-baseline writes the baseline alone")
+    if settings.baseline and path.resolve() == Path(settings.baseline).resolve():
+        raise UsageError(f"--export would replace the baseline {path}: name another file")
+    refuse_existing(path, force=force)
 
 
 def _renderer(dashboard: Dashboard) -> "Callable[[Report], str]":

@@ -1,5 +1,7 @@
 """`dybench models`: what replacing the upsampling stages of a known network adds."""
 
+import sys
+from contextlib import redirect_stdout
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -82,15 +84,15 @@ def models(
     Parameters and FLOPs are counted; memory is predicted for CUDA, or measured with --measure.
     """
     from dybench import parsing
-    from dybench.commands.output import deliver
+    from dybench.commands.output import deliver, refuse_existing
 
     chosen = choose_format(ModelsFormat, as_format, as_json=json, output=output)
-    if output is not None and output.exists() and not force:
-        raise UsageError(f"{output} exists already; --force replaces it")
+    refuse_existing(output, force=force)
     hosts = _hosts(model or [], file or [])
     where = parsing.device("--device", device) if measure else ""
     names = parsing.names("--upsampler", upsampler) if upsampler else None
-    rows, facts = _rows(hosts, _sources(names), where, QUICK_BUDGET_S if quick else budget)
+    with redirect_stdout(sys.stderr):  # upsamplers may print
+        rows, facts = _rows(hosts, _sources(names), where, QUICK_BUDGET_S if quick else budget)
     deliver(_render(hosts, rows, chosen, facts, to_file=output is not None), output, force=force)
     if facts.get("interrupted"):
         raise typer.Exit(130)

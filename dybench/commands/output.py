@@ -23,11 +23,16 @@ def deliver(text: str, output: Path | None, *, force: bool = False) -> None:
     if output is None:
         sys.stdout.write(_encodable(text))
         return
-    if output.exists() and not force:
-        raise ReportError(f"{output} exists already; --force replaces it")
+    refuse_existing(output, force=force)
     write = replace if force else create_new
     write(output, text.encode())
     print(f"wrote {output}", file=sys.stderr)  # noqa: T201
+
+
+def refuse_existing(output: Path | None, *, force: bool) -> None:
+    """Raise a ReportError if the file exists and `force` is not set; best before measuring."""
+    if output is not None and output.exists() and not force:
+        raise ReportError(f"{output} exists already; --force replaces it")
 
 
 def _encodable(text: str) -> str:

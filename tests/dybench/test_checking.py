@@ -290,3 +290,13 @@ def test_what_failed_before_and_fails_still_is_said(tmp_path):
     (finding,) = gate(FakeRunner(a=broken), path).run()
     assert finding.severity == "warning"
     assert "nothing of it is held" in finding.text
+
+
+def test_an_update_that_is_narrowed_drops_nothing(baseline):
+    before = baseline.read_bytes()
+    axes = {"narrowed": ["upsamplers"], "channels": [256], "sizes": ["120x120"]}
+    narrowed = gate(FakeRunner(), baseline, upsamplers=["a"], **axes)
+    with pytest.raises(UsageError, match=r"that would drop 1 case of .*: leave out what narrows"):
+        narrowed.update()
+    assert baseline.read_bytes() == before
+    assert gate(FakeRunner(), baseline, upsamplers=["a", "b"], **axes).update().cases == 2

@@ -206,3 +206,11 @@ def test_outputs_are_held_to_the_stored_ones_and_to_the_definition():
 def test_probes_of_different_length_differ_infinitely():
     assert probe_deviation([1.0, 2.0], [1.0]) == math.inf
     assert probe_deviation([], []) == 0.0
+
+
+def test_what_fails_on_both_revisions_is_unclear_and_not_a_pass():
+    row = make_measurement("a", status="failed", reason="boom")
+    both = Bout(case=row.case, base=Exact(row, None), head=Exact(row, None))
+    (found,) = judge_bouts([both], TOLERANCES, "exact")
+    assert (found.severity, found.text) == ("unclear", "failed on base as now: boom")
+    assert exit_code([found], strict=True) == 4

@@ -7,7 +7,7 @@ import torch
 from dybench.errors import DybenchError
 from dybench.measure.latency import Pace
 from dybench.scenes import CARAFE_SCENE, LAYOUTS, PAIRS, PL8, REPLAYED, SCENES, Scene, pair, target
-from dybench.speed import Row, SpeedReport, load, run_scene
+from dybench.speed import Row, SpeedReport, load, run_scene, speed
 from dybench.views.speed import render_machine, render_result, render_table
 
 CPU = torch.device("cpu")
@@ -137,3 +137,12 @@ def test_the_targets_are_those_that_were_set() -> None:
     cuda = torch.device("cuda")
     assert target(full, "ours, NCHW", "reference", cuda) == 0.33
     assert target(full, "ours, NCHW", "bilinear, NCHW", cuda) == 1.3
+
+
+def test_a_report_that_exists_is_refused_before_anything_is_measured(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr("dybench.speed.run_scene", lambda *_: pytest.fail("measured"))
+    path = tmp_path / "speed.json"
+    path.write_text("precious")
+    with pytest.raises(DybenchError, match="exists already; --force replaces it"):
+        speed(output=path)
+    assert path.read_text() == "precious"

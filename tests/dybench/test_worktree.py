@@ -65,3 +65,15 @@ def test_a_clean_tree_is_checked_out_and_a_changed_one_stands_for_itself(reposit
     with trees(repository, "HEAD") as both:
         assert both.head == repository.resolve()
     assert worktrees(repository) == 1
+
+
+def test_worktrees_of_the_user_are_left_alone(repository, tmp_path):
+    """Those as well whose folder is not there for the moment."""
+    mine, away = tmp_path / "mine", tmp_path / "away"
+    git(repository, "worktree", "add", "--detach", "--quiet", str(mine))
+    mine.rename(away)
+    with checkout(repository, "HEAD", tmp_path / "place"):
+        pass
+    away.rename(mine)
+    assert git(mine, "status", "--porcelain") == ""
+    assert worktrees(repository) == 2

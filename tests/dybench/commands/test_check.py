@@ -221,3 +221,33 @@ def alive(pid):
 
 def test_the_configuration_shown_is_four_lines():
     assert len(CONFIG.strip().splitlines()) == 4
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (["--export", "github", "baseline.json"], 2, "would replace the baseline"),
+        (["--export", "github", "there.json"], 1, "exists already; --force replaces it"),
+        (["--export", "github", "new.json", "--update-baseline"], 2, "--export goes with a check"),
+    ],
+)
+def test_an_export_replaces_nothing_unasked(repository, capsys, words, code, said):
+    assert baseline("--update-baseline") == 0
+    Path("there.json").write_text("precious", encoding="utf-8")
+    before = {path: path.read_bytes() for path in Path().glob("*.json")}
+    capsys.readouterr()
+    assert baseline(*words) == code
+    assert said in capsys.readouterr().err
+    assert {path: path.read_bytes() for path in Path().glob("*.json")} == before
+    assert baseline("--export", "github", "there.json", "--force") == 0
+    assert json.loads(Path("there.json").read_text(encoding="utf-8")) is not None
+
+
+def test_an_export_that_cannot_be_written_hides_no_regression(repository, capsys):
+    assert baseline("--update-baseline") == 0
+    plant(repository, "x = self.mix(x)")
+    capsys.readouterr()
+    assert baseline("--export", "github", "up.py/x.json") == 3
+    out, err = capsys.readouterr()
+    assert "REGRESSION" in out
+    assert "cannot write up.py/x.json" in err
