@@ -15,7 +15,7 @@ from dybench.measure import allocator, clocks, latency, launches, timer
 from dybench.measure.latency import Contestant
 from dybench.result import Measurement, Report
 from dybench.rows import measure_static, with_kernels, with_latency
-from dybench.sources import Source, resolve
+from dybench.sources import Source, describe, resolve
 from dybench.subject import Subject, build, make_inputs, prepare
 
 if TYPE_CHECKING:
@@ -123,10 +123,10 @@ class _Walk:
             subjects = self._measure_statically(number, cell, cases)
             if self._settings.timed and subjects:
                 self._measure_latency(number, cell, subjects)
-            self._save(self.report(complete=number + 1 == len(self._cells)))
             if torch.get_num_threads() != self._threads:
                 self._note_rows(cell, "an upsampler changed torch's thread count during the run")
                 torch.set_num_threads(self._threads)
+            self._save(self.report(complete=number + 1 == len(self._cells)))
             del subjects  # or the next cell's memory would have this one's in it
             if cell.device.startswith("cuda"):
                 torch.cuda.empty_cache()
@@ -190,12 +190,19 @@ class _Walk:
         source = resolve(name)
         try:
             device = torch.device(cell.device)
-            module = build(case, source, device=device, seed=self._settings.seed)
+            module = build(
+                case,
+                source,
+                device=device,
+                seed=self._settings.seed,
+                offset_std=self._settings.offset_std,
+            )
             inputs = make_inputs(
                 case, guided=source.guided, device=device, seed=self._settings.seed
             )
             return Contestant(name, prepare(case, module, inputs).call)
-        except (ValueError, TypeError, RuntimeError):
+        except Exception as error:  # noqa: BLE001 - it may be a plug-in, which may raise anything
+            self._note_rows(cell, f"no ratios: {name} cannot run here: {describe(error)}")
             return None
 
     def _note_rows(self, cell: Cell, note: str) -> None:

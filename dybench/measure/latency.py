@@ -127,11 +127,10 @@ def _warm_up(contestant: Contestant, timer: Timer, pace: Pace) -> None:
                 break
         shortest = max(pace.block_s, 100 * timer.overhead_s)
         contestant.calls = max(1, math.ceil(shortest / max(before, 1e-9)))
+        affordable = pace.budget_s / max(pace.block_s, before)
+        contestant.turns = int(max(pace.min_rounds, min(pace.rounds, affordable)))
 
     _attempt(contestant, warm)
-    if not contestant.out:
-        block_s = max(pace.block_s, (contestant.first_call_s or 0.0))
-        contestant.turns = int(max(pace.min_rounds, min(pace.rounds, pace.budget_s / block_s)))
 
 
 def _plan(contestants: Sequence[Contestant], pace: Pace, anchor: Contestant | None) -> int:
@@ -173,8 +172,8 @@ def _hold_round(
             if index in rival.samples:
                 rival.beside[index] = math.sqrt(before * after)
     known = [seconds for seconds in turns if seconds is not None]
-    if known:
-        anchor.samples[index] = sum(known) / len(known)
+    if known:  # one block, as everybody has, and not always the one that begins a round
+        anchor.samples[index] = known[index % len(known)]
 
 
 def _take_turn(

@@ -58,6 +58,15 @@ class Interrupts(Nearest):
             raise KeyboardInterrupt
         return super().forward(x)
 
+class BadForward(Nearest):
+    def forward(self, x):
+        a, b = x.shape
+
+class Threads(Nearest):
+    def forward(self, x):
+        torch.set_num_threads(torch.get_num_threads() + 1)
+        return super().forward(x)
+
 class BadConstructor(nn.Module):
     def __init__(self):
         super().__init__()
@@ -130,6 +139,7 @@ def test_what_an_upsampler_cannot_do_is_a_skipped_row() -> None:
         ("RaisesLater", "failed", "RuntimeError: tired"),
         ("WrongShape", "failed", "it returned (1, 8, 4, 6), not a tensor of shape (1, 8, 8, 12)"),
         ("BadConstructor", "failed", "TypeError"),
+        ("BadForward", "failed", "ValueError: too many values to unpack"),
     ],
 )
 def test_a_plugin_that_fails_ends_its_own_row_only(plugins, name, status, reason) -> None:
@@ -292,3 +302,32 @@ def test_throttled_samples_are_a_note() -> None:
     row = with_latency(make_measurement("dysample"), entrant, None)
     assert row.latency_s.throttled == [1]
     assert row.notes[0].startswith("1 of 2 samples")
+
+
+def test_a_reference_without_a_row_is_measured_as_it_would_be_with_one(monkeypatch) -> None:
+    spreads = []
+
+    def spy(*arguments, offset_std, **options):
+        spreads.append(offset_std)
+        return build(*arguments, offset_std=offset_std, **options)
+
+    monkeypatch.setattr("dybench.runner.build", spy)
+    measure("nearest", settings=Settings(pace=PACE, reference="dysample", offset_std=0.125))
+    assert spreads == [0.125]
+
+
+def test_a_reference_that_cannot_run_is_named_in_the_rows() -> None:
+    (row,) = measure(
+        "nearest", settings=Settings(pace=PACE, reference="deconv"), scales=[3]
+    ).measurements
+    assert row.latency_s is not None
+    assert row.relative_latency is None
+    assert row.notes[-1].startswith("no ratios: deconv cannot run here: ValueError: `scale` (=3)")
+
+
+def test_a_changed_thread_count_is_said_in_what_is_saved(plugins) -> None:
+    saved = []
+    before = torch.get_num_threads()
+    runner.run(cases(f"{plugins}:Threads"), SETTINGS, save=saved.append)
+    assert "changed torch's thread count" in saved[-1].measurements[0].notes[-1]
+    assert torch.get_num_threads() == before

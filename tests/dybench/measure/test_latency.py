@@ -103,7 +103,7 @@ def test_a_sample_is_held_against_the_turns_of_the_reference_around_it() -> None
     pace = Pace(width=0, rounds=8, min_rounds=8)
     hold(FakeTimer(cost), entrants, pace, reference="a")
     assert list(b.beside.values()) == pytest.approx([0.02] * 8)  # √(0.01 · 0.04)
-    assert list(a.samples.values()) == pytest.approx([0.025] * 8)
+    assert list(a.samples.values()) == pytest.approx([0.01, 0.04] * 4)  # one turn of each round
     assert relative(b, a).samples == pytest.approx([0.5] * 8)
 
 
@@ -268,3 +268,26 @@ def test_without_clocks_nothing_is_said_of_them() -> None:
     hold(FakeTimer(constant(a=0.01)), [entrant])
     assert summarise(entrant).throttled == []
     assert summarise(entrant).clock_mhz == []
+
+
+def test_the_reference_is_as_robust_as_the_others() -> None:
+    """A spike in one of its turns moves no more of it than of anybody else."""
+
+    def spiky(name: str, now: float, turn: int) -> float:
+        return 0.01 * (50 if turn % 10 == 0 else 1)
+
+    names = ["a", *"bcdefg"]
+    entrants = contestants(*names)
+    hold(FakeTimer(spiky), entrants, Pace(width=0), reference="a")
+    assert summarise(entrants[0]).median == pytest.approx(0.01)
+
+
+def test_a_slow_first_call_costs_no_rounds() -> None:
+    first = {"slow": True}
+
+    def cost(name: str, now: float, turn: int) -> float:
+        return 5.0 if name == "slow" and first.pop("slow", False) else 0.005
+
+    entrants = contestants("a", "slow")
+    hold(FakeTimer(cost), entrants, Pace(width=0, budget_s=3, rounds=60), reference="a")
+    assert len(entrants[1].samples) == 60
