@@ -10,17 +10,18 @@ from dybench.errors import ReportError
 
 
 def replace(path: Path, content: bytes) -> None:
-    """Put `content` at `path` in one step, in place of what was there.
+    """Put `content` at `path` in one step, in place of what was there; a link stays a link.
 
     Raises:
         ReportError: if the folder or the file cannot be written.
     """
+    target = Path(os.path.realpath(path))
     try:
-        beside = _write_beside(path, content)
+        beside = _write_beside(target, content)
     except OSError as error:
         raise ReportError(f"cannot write {path}: {error.strerror or error}") from error
     try:
-        beside.replace(path)
+        beside.replace(target)
     except OSError as error:
         beside.unlink(missing_ok=True)
         raise ReportError(f"cannot write {path}: {error.strerror or error}") from error
@@ -37,13 +38,24 @@ def create_new(path: Path, content: bytes) -> None:
     except OSError as error:
         raise ReportError(f"cannot write {path}: {error.strerror or error}") from error
     try:
-        os.link(beside, path)  # unlike a rename, a link never replaces
+        _put_new(beside, path)
     except FileExistsError as error:
         raise ReportError(f"{path} exists already and is left as it is; name another") from error
     except OSError as error:
         raise ReportError(f"cannot write {path}: {error.strerror or error}") from error
     finally:
         beside.unlink(missing_ok=True)
+
+
+def _put_new(beside: Path, path: Path) -> None:
+    """Put `beside` at `path` without replacing anything, which a rename would."""
+    try:
+        os.link(beside, path)
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without hard links: take the name first, then what it names
+        path.touch(exist_ok=False)
+        beside.replace(path)
 
 
 def _write_beside(path: Path, content: bytes) -> Path:

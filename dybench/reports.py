@@ -25,6 +25,8 @@ class _Head(msgspec.Struct):
 def newest_report(folder: Path) -> Path:
     """The report in `folder` that was created last; other JSON (baselines, exports) is passed over.
 
+    So is a report without rows: that of a run which is in its first case, or was killed there.
+
     Raises:
         ReportError: if there is none.
     """
@@ -38,7 +40,8 @@ def _created(path: Path) -> datetime | None:
     """When the report at `path` was created; None if it is no report of this schema."""
     try:
         head = msgspec.json.decode(path.read_bytes(), type=_Head)
-        if head.schema != SCHEMA or not bytes(head.measurements).startswith(b"["):
+        rows = bytes(head.measurements)
+        if head.schema != SCHEMA or not rows.startswith(b"[") or not rows[1:-1].strip():
             return None
         when = datetime.fromisoformat(head.created.replace("Z", "+00:00"))
     except (OSError, ValueError, msgspec.MsgspecError, RecursionError):

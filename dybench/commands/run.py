@@ -145,9 +145,9 @@ def run(
         threads=threads,
         flush_l2=flush_l2,
     )
-    cases = _cases(
-        names, reference, grid | {"devices": (parsing.device("--device", device),)}, guide_channels
-    )
+    grid |= {"devices": (parsing.device("--device", device),)}
+    with redirect_stdout(sys.stderr):  # what is imported may print
+        cases = _cases(names, reference, grid, guide_channels)
     if busy := busy_note():
         typer.echo(f"dybench: {busy}", err=True)
     report, path = _measure(cases, settings, output or _timestamped())
@@ -210,10 +210,12 @@ def _measure(cases: list[Case], settings: Settings, path: Path) -> tuple[Report,
     try:
         with progress() as watch, redirect_stdout(sys.stderr):  # upsamplers may print
             return measure(cases, settings, command=command, save=save, watch=watch), path
-    except KeyboardInterrupt:
+    except BaseException as error:
         done = len(latest[0].measurements) if latest else 0
         if not done:
             path.unlink(missing_ok=True)
+        if not isinstance(error, KeyboardInterrupt):
+            raise
         kept = f"{done} of {len(cases)} rows are kept in {path}" if done else "nothing was measured"
         typer.echo(f"dybench: interrupted; {kept}", err=True)
         raise typer.Exit(130) from None

@@ -225,6 +225,17 @@ def _write(target: Path, content: bytes, *, overwrite: bool) -> None:
         if overwrite:
             beside.replace(target)
         else:
-            os.link(beside, target)  # unlike a rename, a link never replaces
+            _put_new(beside, target)
     finally:
         beside.unlink(missing_ok=True)
+
+
+def _put_new(beside: Path, target: Path) -> None:
+    """Put `beside` at `target` without replacing anything, which a rename would."""
+    try:
+        os.link(beside, target)
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without hard links: take the name first, then what it names
+        target.touch(exist_ok=False)
+        beside.replace(target)

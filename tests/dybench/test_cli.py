@@ -13,7 +13,8 @@ import pytest
 
 from dybench import __version__
 from dybench.cli import main
-from dybench.result import load
+from dybench.errors import UsageError
+from dybench.result import Report, load
 
 FAST = ["--channels", "8", "--size", "4x6", "--rounds", "2", "--budget", "0.02"]
 
@@ -252,3 +253,38 @@ def test_a_reader_that_leaves_early_is_no_error() -> None:
     with process.stderr as errors:
         assert errors.read() == ""
     assert process.wait(timeout=60) == 0
+
+
+def test_what_a_module_prints_when_it_is_imported_or_built_does_not_mix_either(capsys) -> None:
+    Path("noisy.py").write_text(
+        "from torch import nn\n"
+        "print('LOADING')\n"
+        "class Up(nn.Upsample):\n"
+        "    def __init__(self, in_channels, scale):\n"
+        "        print('BUILDING')\n"
+        "        super().__init__(scale_factor=scale)\n"
+    )
+    for words in (["run", *FAST, "-o", "r.json"], ["models", "segformer-b1"]):
+        assert main([*words, "-u", "noisy.py:Up", "--json"]) == 0
+        out, err = capsys.readouterr()
+        assert json.loads(out)
+        assert "BUILDING" in err
+
+
+def test_a_run_that_cannot_begin_leaves_no_report(capsys, monkeypatch) -> None:
+    assert main(["run", *FAST, "-u", "nearest", "-o", "results/good.json"]) == 0
+
+    def missing(runtime: str) -> None:
+        raise UsageError(f"{runtime} needs onnx")
+
+    monkeypatch.setattr("dybench.runtimes.require", missing)
+    assert main(["run", *FAST, "-u", "nearest", "--runtime", "compile"]) == 2
+    assert [path.name for path in Path("results").iterdir()] == ["good.json"]
+
+
+def test_a_run_in_its_first_case_is_not_the_newest_report(capsys) -> None:
+    assert main(["run", *FAST, "-u", "nearest", "-o", "results/good.json"]) == 0
+    Report(created="2999-01-01T00:00:00+00:00", command="").save_new(Path("results/under-way.json"))
+    capsys.readouterr()
+    assert main(["table"]) == 0
+    assert "nearest" in capsys.readouterr().out

@@ -42,3 +42,25 @@ def test_an_unwritable_folder_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(ReportError, match="cannot write"):
         create_new(tmp_path / "file" / "report.json", b"x")
+
+
+def test_a_link_stays_a_link_to_the_new_content(tmp_path: Path) -> None:
+    real, link = tmp_path / "real" / "report.json", tmp_path / "report.json"
+    replace(real, b"old")
+    link.symlink_to(real)
+    replace(link, b"new")
+    assert link.is_symlink()
+    assert real.read_bytes() == b"new"
+
+
+def test_a_file_system_without_hard_links_will_do(tmp_path: Path, monkeypatch) -> None:
+    def refuse(*_paths: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr("os.link", refuse)
+    path = tmp_path / "report.json"
+    create_new(path, b"first")
+    with pytest.raises(ReportError, match="exists already and is left as it is"):
+        create_new(path, b"second")
+    assert path.read_bytes() == b"first"
+    assert list(tmp_path.iterdir()) == [path]

@@ -196,6 +196,17 @@ def test_a_file_is_never_overwritten_silently(tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_a_file_system_without_hard_links_will_do(tmp_path, monkeypatch):
+    def refuse(*_paths):
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr("os.link", refuse)
+    path = tmp_path / "m.onnx"
+    export_onnx(nn.Upsample(scale_factor=2), path, input_size=(1, 2, 3, 3))
+    assert operators(path) >= {"Resize"}
+    assert list(tmp_path.iterdir()) == [path]
+
+
 @pytest.mark.parametrize(
     ("kwargs", "message"),
     [
