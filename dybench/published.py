@@ -12,6 +12,8 @@ import msgspec
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from dybench.case import Case
+
 
 class Point(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One bubble of the DySample paper's Figure 1, read off the image."""
@@ -149,6 +151,11 @@ class Published(msgspec.Struct, frozen=True):
             return point.miou
         elsewhere = self.miou_elsewhere.get(upsampler)
         return None if elsewhere is None else elsewhere.miou
+
+
+def holds_for(case: Case) -> bool:
+    """Whether published accuracies hold for what a case measures: the authors' own options, ×2."""
+    return not case.options and case.scale == 2
 
 
 @cache

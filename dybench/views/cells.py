@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from dybench.pareto import pareto_front
+from dybench.published import holds_for
 from dybench.views.columns import Column, Units, Value, choose_units, fill_columns
 from dybench.views.footnotes import number_notes
 
@@ -191,8 +192,7 @@ def _uncounted(row: Measurement, name: Callable[[Case], str]) -> str:
 
 
 def _published(row: Measurement, miou: Callable[[str], float | None]) -> float | None:
-    """The mIoU that was published for just this upsampler: its own defaults, at ×2."""
-    return None if row.case.options or row.case.scale != 2 else miou(row.case.upsampler)
+    return miou(row.case.upsampler) if holds_for(row.case) else None
 
 
 def _fronts(rows: Sequence[Measurement], accuracy: Sequence[float | None]) -> list[Front]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dybench.errors import UsageError
-from dybench.published import load_published
+from dybench.published import holds_for, load_published
 from dybench.units import format_significant
 
 if TYPE_CHECKING:
@@ -58,8 +58,7 @@ def _params(row: Measurement) -> float | None:
 
 
 def _miou(row: Measurement) -> float | None:
-    """The published mIoU, which holds only for the authors' own options."""
-    return None if row.case.options else load_published().miou(row.case.upsampler)
+    return load_published().miou(row.case.upsampler) if holds_for(row.case) else None
 
 
 def _no_interval(_row: Measurement) -> None:
