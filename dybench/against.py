@@ -16,7 +16,7 @@ from dybench.duel import Duel
 from dybench.errors import DybenchError
 from dybench.processes import Process
 from dybench.result import Latency, Measurement, Report
-from dybench.settings import CheckSettings, seconds
+from dybench.settings import GATE_THREADS, CheckSettings, seconds
 from dybench.statistics import median_interval
 from dybench.worktree import checkout, commit_of, is_clean, root_of
 
@@ -26,9 +26,6 @@ if TYPE_CHECKING:
     from dybench.case import Case
     from dybench.duel import Bout
     from dybench.verdict import Side
-
-# On a shared runner a neighbour stalls the slowest of many threads, and with it all of them.
-DEFAULT_THREADS = 1
 
 
 class Trees(NamedTuple):
@@ -89,7 +86,7 @@ def fight(
     budget_s = seconds("--budget", settings.budget)
     thresholds = settings.thresholds()
     revision = settings.against or "HEAD"
-    threads = settings.threads or DEFAULT_THREADS
+    threads = settings.threads or GATE_THREADS
     chosen = plan.fit(budget_s, len(cases))
     if timed:
         for line in plan.promise(chosen, thresholds, cases=len(cases), budget_s=budget_s):

@@ -13,6 +13,7 @@ from dybench.conditions import Settings
 from dybench.measure.latency import Pace
 from dybench.measure.output import naive_deviation, probe
 from dybench.runner import Progress, run
+from dybench.settings import GATE_THREADS
 from dybench.sources import resolve
 from dybench.subject import build, make_inputs
 
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
     from dybench.result import Measurement, Report
 
 CONTEST_SHARE = 0.6  # of the budget; the rest goes into static metrics and outputs
-# On a shared runner a neighbour stalls the slowest of many threads, and with it all of them.
-DEFAULT_THREADS = 1
 LEAST_S, MOST_S = 0.3, 2.4  # of timing for each case
 
 
@@ -38,7 +37,7 @@ def settings_like(
     each = min(max(CONTEST_SHARE * budget_s / max(cases, 1), LEAST_S), MOST_S)
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     if threads is None:
-        threads = min(before.get("threads", DEFAULT_THREADS), cores or 1)
+        threads = min(before.get("threads", GATE_THREADS), cores or 1)
     return Settings(
         pace=Pace(budget_s=each),
         reference=before.get("reference", defaults.reference),

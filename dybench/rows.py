@@ -9,7 +9,7 @@ import torch
 
 from dybench import machine, runtimes
 from dybench.measure import clocks, flops, latency, launches, memory, operators, parameters, timer
-from dybench.result import Measurement
+from dybench.result import Measurement, Status
 from dybench.sources import Source, describe
 from dybench.subject import Subject, build, make_inputs, prepare
 
@@ -151,11 +151,14 @@ def _predict(case: Case, source: Source) -> tuple[int | None, int]:
     eager = msgspec.structs.replace(case, runtime="eager")
     try:
         module = build(eager, source, device=meta, seed=0)
-        inputs = make_inputs(eager, guided=source.guided, device=meta, seed=0)
-        weights = sum(p.numel() * p.element_size() for p in module.parameters())
-        return memory.predict_cuda(prepare(eager, module, inputs).call), weights
     except (NotImplementedError, RuntimeError, AttributeError):
         return None, 0
+    weights = sum(p.numel() * p.element_size() for p in module.parameters())
+    try:
+        inputs = make_inputs(eager, guided=source.guided, device=meta, seed=0)
+        return memory.predict_cuda(prepare(eager, module, inputs).call), weights
+    except Exception:  # noqa: BLE001 - what is wrong with its forward shows on real tensors
+        return None, weights
 
 
 def _bytes_needed(case: Case, source: Source, predicted: int | None) -> int:
@@ -173,7 +176,5 @@ def _out_of_memory(row: Measurement, needed: int, device: torch.device) -> Measu
 
 
 def _failed(row: Measurement, error: Exception) -> Measurement:
-    allocation = "can't allocate memory" in str(error) or "not enough memory" in str(error)
-    if isinstance(error, (torch.OutOfMemoryError, MemoryError)) or allocation:
-        return msgspec.structs.replace(row, status="out_of_memory", reason=describe(error))
-    return msgspec.structs.replace(row, status="failed", reason=describe(error))
+    status: Status = "out_of_memory" if memory.ran_out(error) else "failed"
+    return msgspec.structs.replace(row, status=status, reason=describe(error))

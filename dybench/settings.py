@@ -22,6 +22,8 @@ else:
     import tomli as tomllib
 
 SECTION = "[tool.dybench]"
+# On a shared runner a neighbour stalls the slowest of many threads, and with it all of them.
+GATE_THREADS = 1
 SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 
 
@@ -111,11 +113,14 @@ def load_settings(folder: Path) -> CheckSettings:
         return CheckSettings()
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8")).get("tool", {}).get("dybench", {})
-        return msgspec.convert(table, CheckSettings)
+        found = msgspec.convert(table, CheckSettings)
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise UsageError(f"cannot read {path}: {error}") from error
     except msgspec.ValidationError as error:
         raise UsageError(f"{path}, {SECTION}: {error}") from error
+    if found.threads is not None:
+        parsing.positive("threads", str(found.threads))
+    return found
 
 
 def percentage(name: str, value: str | float, below: float = 1000.0) -> float:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-import inspect
 import sys
 from difflib import get_close_matches
 from pathlib import Path
@@ -33,14 +32,12 @@ class Source(NamedTuple):
         make: `make(in_channels, scale, **options)`.
         guided: whether its forward takes a guide after the map.
         scales: those it has, or None for any positive integer.
-        takes: names of the options it takes.
     """
 
     name: str
     make: Callable[..., nn.Module]
     guided: bool = False
     scales: tuple[int, ...] | None = None
-    takes: tuple[str, ...] = ()
 
     def build(self, channels: int, scale: int, options: dict[str, Option]) -> nn.Module:
         """Build it.
@@ -66,7 +63,7 @@ def resolve(name: str) -> Source:
         def make(channels: int, scale: int, **options: Option) -> nn.Module:
             return build_upsampler(name, channels, scale, **options)
 
-        return Source(name, make, entry.guided, entry.scales, entry.allowed_options())
+        return Source(name, make, entry.guided, entry.scales)
     where, colon, attribute = name.rpartition(":")
     if not colon:
         close = get_close_matches(name, UPSAMPLERS, n=1, cutoff=0.5)
@@ -85,11 +82,7 @@ def _from_class(name: str, cls: type[nn.Module]) -> Source:
             scales = tuple(int(scale) for scale in scales)
         except (TypeError, ValueError) as error:
             raise UsageError(f"{name}: `scales` (={scales!r}) must be integers") from error
-    try:
-        takes = tuple(inspect.signature(cls).parameters)[2:]
-    except ValueError:
-        takes = ()
-    return Source(name, cls, bool(getattr(cls, "guided", False)), scales, takes)
+    return Source(name, cls, bool(getattr(cls, "guided", False)), scales)
 
 
 def _class_of(module: ModuleType, where: str, attribute: str) -> type[nn.Module]:

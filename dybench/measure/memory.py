@@ -40,6 +40,12 @@ class PeakMemory(NamedTuple):
     reserved: int | None = None
 
 
+def ran_out(error: BaseException) -> bool:
+    """Whether an error says that there was not enough memory."""
+    refused = "can't allocate memory" in str(error) or "not enough memory" in str(error)
+    return refused or isinstance(error, (torch.OutOfMemoryError, MemoryError))
+
+
 def measure(call: Callable[[], object], device: torch.device) -> PeakMemory:
     """Peak memory of `call()` on `device`, after one call to settle workspaces and caches."""
     call()

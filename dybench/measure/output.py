@@ -22,9 +22,6 @@ if TYPE_CHECKING:
 PROBES = 64
 NAIVE_SIDE = 24  # the definitions unfold their input; a large map would not fit
 
-# Of the output's root mean square: sums of some hundred products round that far apart.
-TOLERANCES = {"float64": 1e-9, "float32": 1e-4, "float16": 2e-2, "bfloat16": 1e-1}
-
 
 def probe(module: nn.Module, inputs: Sequence[Tensor], seed: int) -> list[float]:
     """Root mean square, mean and 64 evenly spread values of an output, to be kept in a report.

@@ -156,7 +156,5 @@ def _enter(row: Row, contestant: Contestant, anchor: Contestant | None) -> None:
 
 
 def _fail(row: Row, error: Exception) -> None:
-    refused = "can't allocate memory" in str(error) or "not enough memory" in str(error)
-    full = refused or isinstance(error, (torch.OutOfMemoryError, MemoryError))
-    row.status = "out_of_memory" if full else "failed"
+    row.status = "out_of_memory" if memory.ran_out(error) else "failed"
     row.reason = describe(error)

@@ -67,6 +67,10 @@ class Row(msgspec.Struct, kw_only=True):
     note: str = ""
 
 
+class NotMadeError(Exception):
+    """An upsampler cannot take a stage of a network, and says why."""
+
+
 class StageCount(NamedTuple):
     """What one stage's upsampler was counted to take."""
 
@@ -92,14 +96,14 @@ def stage_case(model: Model, stage: Stage, source: Source, device: str) -> Case:
     """The case that one stage of a network makes for an upsampler.
 
     Raises:
-        ValueError: if the upsampler is guided and the stage has no guide.
+        NotMadeError: if the upsampler is guided and the stage has no guide.
     """
     channels = stage.channels or model.channels
     options = {}
     if source.guided:
         if not stage.guide:
             where = stage.feature or "{}×{}".format(*stage.size)
-            raise ValueError(f"needs a guide, and stage {where} has none")
+            raise NotMadeError(f"needs a guide, and stage {where} has none")
         if stage.guide_channels not in (None, channels):
             options["guide_channels"] = stage.guide_channels
     height, width = stage.size
@@ -132,7 +136,10 @@ class Counter:
         return self._stages[case.key]
 
     def _count(self, case: Case, source: Source) -> StageCount:
-        module = build(case, source, device=META, seed=0)
+        try:
+            module = build(case, source, device=META, seed=0)
+        except ValueError as error:
+            raise NotMadeError(str(error)) from error
         inputs = make_inputs(case, guided=source.guided, device=META, seed=0)
         peak = memory.predict_cuda(prepare(case, module, inputs).call)
         learnt = parameters.count(module)
@@ -157,7 +164,7 @@ def _row(model: Model, source: Source, counter: Counter) -> Row:
     try:
         cases = [stage_case(model, stage, source, "meta") for stage in model.stages]
         counts = [counter.count(case, source) for case in cases]
-    except (ValueError, TypeError) as error:
+    except NotMadeError as error:
         row.status, row.reason = "skipped", str(error)
     except Exception as error:  # noqa: BLE001 - a user's module may raise anything
         row.status, row.reason = "failed", describe(error)

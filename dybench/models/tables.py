@@ -16,6 +16,7 @@ from dybench.units import (
     format_fixed,
     format_significant,
 )
+from dybench.views.columns import MEMORY_BY
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,11 +26,6 @@ if TYPE_CHECKING:
 
 GUIDE_MARK, PARTIAL_MARK = "(g)", "†"
 AGREES, DISAGREES = "✓", "≠"
-_MEMORY = {
-    "cpu allocator": "CPU",
-    "cuda allocator": "CUDA",
-    "cuda predicted": "CUDA, predicted",
-}
 _LEGEND = {
     GUIDE_MARK: "is given the stage's guide, which counts in none of its figures",
     PARTIAL_MARK: "a lower bound: some operators were not counted",
@@ -96,7 +92,7 @@ def _columns(own: Sequence[Row], rows: Sequence[Row]) -> list[_Column]:
     flops = choose_unit([row.added_flops for row in rows], FLOPS)
     memory = choose_unit([row.added_memory_bytes for row in rows], BYTES)
     seconds = choose_unit([row.added_latency_s for row in rows], SECONDS)
-    kinds = sorted({_MEMORY[row.added_memory_kind] for row in own if row.added_memory_kind})
+    kinds = sorted({MEMORY_BY[row.added_memory_kind] for row in own if row.added_memory_kind})
     times = [row.added_latency_s / seconds.size for row in rows if row.added_latency_s]
     decimals = decimals_for(times)
     return [
@@ -155,7 +151,7 @@ def _memory(row: Row, size: float, *, named: bool) -> str:
     if row.added_memory_bytes is None:
         return MISSING
     text = format_fixed(row.added_memory_bytes / size, 1)
-    return f"{text} {_MEMORY[row.added_memory_kind]}" if named and row.added_memory_kind else text
+    return f"{text} {MEMORY_BY[row.added_memory_kind]}" if named and row.added_memory_kind else text
 
 
 def _published(row: Row) -> str:

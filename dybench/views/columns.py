@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from dybench.result import Measurement, Ratio
 
 _SHORT_STATUS = {"out_of_memory": "no memory"}
-_MEMORY = {
+MEMORY_BY = {
     "cpu allocator": "CPU",
     "cuda allocator": "CUDA",
     "cuda predicted": "CUDA, predicted",
@@ -133,10 +133,10 @@ def _memory(rows: Sequence[Measurement], unit: Unit) -> Filled:
     values = _sizes([row.peak_memory_bytes for row in rows], unit)
     kinds = {row.peak_memory_kind for row in rows if row.peak_memory_kind}
     if len(kinds) == 1:
-        return Column("memory", "peak memory", _MEMORY[kinds.pop()], unit.symbol), values
+        return Column("memory", "peak memory", MEMORY_BY[kinds.pop()], unit.symbol), values
     # Kinds that cannot be compared: each figure says its own, and none is best.
     values = [
-        Value(f"{value.text} {_MEMORY[row.peak_memory_kind]}") if row.peak_memory_kind else value
+        Value(f"{value.text} {MEMORY_BY[row.peak_memory_kind]}") if row.peak_memory_kind else value
         for row, value in zip(rows, values, strict=True)
     ]
     return Column("memory", "peak memory", unit=unit.symbol), values

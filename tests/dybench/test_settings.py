@@ -76,6 +76,7 @@ def test_thresholds_are_percentages(tmp_path):
         ("[tool.dybench]\nchannels = 'x'", r"Expected `array \| null`, got `str`"),
         ("[tool.dybench]\nlayouts = ['nhwc']", "Invalid enum value 'nhwc'"),
         ("[tool.dybench\n", "cannot read"),
+        ("[tool.dybench]\nthreads = 0", r"`threads` \(=0\) must be at least 1"),
     ],
 )
 def test_a_wrong_table_is_one_line(tmp_path, text, message):

@@ -44,7 +44,6 @@ def test_a_name_of_the_catalogue() -> None:
 def test_a_class_in_a_file(plugin: Path) -> None:
     source = resolve(f"{plugin}:Twice")
     assert source.scales == (2,)
-    assert source.takes == ("sharpness",)
     assert isinstance(source.build(8, 2, {}), nn.Module)
     assert resolve(f"{plugin}:Twice").make is source.make  # the file is run once
 

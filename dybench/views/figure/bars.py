@@ -15,7 +15,7 @@ from dybench.views.figure.caption import (
     sentences_of,
     without_metric,
 )
-from dybench.views.figure.frame import Page, fit_axis, grid, hide
+from dybench.views.figure.frame import PAGE_PT, Page, fit_axis, grid, hide
 from dybench.views.figure.metrics import METRICS, format_value, metric_named, needs_log
 from dybench.views.figure.select import CellFilter, as_reports, choose_cells, rows_of
 from dybench.views.figure.style import FONT_PT, RC, SMALL_PT, style_of, text_size
@@ -30,28 +30,21 @@ if TYPE_CHECKING:
     from dybench.views.figure.metrics import Metric
     from dybench.views.figure.select import Identity, Row
 
-BAR_PT, ROW_SPACE_PT, GAP_PT, PAGE_PT = 8.0, 5.0, 9.0, 504.0
+BAR_PT, ROW_SPACE_PT, GAP_PT = 8.0, 5.0, 9.0
 BOTTOM_PT = 29.0
 HATCHES = ("", "/////", "xxxxx", ".....")  # one a report
 VALUE_PT = SMALL_PT - 0.5
 
 
-def bars_figure(
+def draw_bars(
     reports: Report | Sequence[Report], metric: str | None = None, cell: CellFilter | None = None
-) -> Figure:
+) -> Drawing:
     """Horizontal bars of all four metrics, or of `metric` alone, fastest upsampler first.
 
     Raises:
         UsageError: if the metric is unknown or `cell` matches nothing.
         ReportError: if no row of the report has any of the metrics.
     """
-    return draw_bars(reports, metric, cell).figure
-
-
-def draw_bars(
-    reports: Report | Sequence[Report], metric: str | None = None, cell: CellFilter | None = None
-) -> Drawing:
-    """`bars_figure` with its notes."""
     several = as_reports(reports)
     metrics = [metric_named(metric, "--x")] if metric else list(METRICS.values())
 

@@ -29,31 +29,11 @@ from dybench.views.figure.style import style_of
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from matplotlib.figure import Figure
-
     from dybench.result import Measurement, Report
     from dybench.views.figure.select import Row
 
 LARGEST_RADIUS_PT = 36.0
 CROWDED = 0.18  # most of the frame that all bubbles together may cover
-
-
-def complexity_figure(
-    reports: Report | Sequence[Report],
-    x: str = "latency",
-    y: str | None = None,
-    size: str = "flops",
-    cell: CellFilter | None = None,
-) -> Figure:
-    """One bubble an upsampler: `x` against `y`, the bubble's area in proportion to `size`.
-
-    `y` is the published mIoU unless told; peak memory if nothing in the reports has one.
-
-    Raises:
-        UsageError: if a metric is unknown or `cell` matches nothing.
-        ReportError: if no row has both `x` and `y`.
-    """
-    return draw_complexity(reports, x, y, size, cell).figure
 
 
 def draw_complexity(
@@ -63,7 +43,14 @@ def draw_complexity(
     size: str = "flops",
     cell: CellFilter | None = None,
 ) -> Drawing:
-    """`complexity_figure` with its notes."""
+    """One bubble an upsampler: `x` against `y`, the bubble's area in proportion to `size`.
+
+    `y` is the published mIoU unless told; peak memory if nothing in the reports has one.
+
+    Raises:
+        UsageError: if a metric is unknown or `cell` matches nothing.
+        ReportError: if no row has both `x` and `y`.
+    """
     several = as_reports(reports)
     axes, notes = _choose_metrics(several, x, y, size)
 

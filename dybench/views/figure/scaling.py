@@ -63,28 +63,18 @@ class Panel:
     series: tuple[Series, ...]
 
 
-def scaling_figure(
-    reports: Report | Sequence[Report],
-    x: str | None = None,
-    y: str | None = None,
-    cell: CellFilter | None = None,
-) -> Figure:
-    """Latency and memory (or metric `y`) against pixels and channels (or axis `x`), log-log.
-
-    Raises:
-        UsageError: if the axis or metric is unknown.
-        ReportError: if the reports hold no two points along any axis.
-    """
-    return draw_scaling(reports, x, y, cell).figure
-
-
 def draw_scaling(
     reports: Report | Sequence[Report],
     x: str | None = None,
     y: str | None = None,
     cell: CellFilter | None = None,
 ) -> Drawing:
-    """`scaling_figure` with its notes."""
+    """Latency and memory (or metric `y`) against pixels and channels (or axis `x`), log-log.
+
+    Raises:
+        UsageError: if the axis or metric is unknown.
+        ReportError: if the reports hold no two points along any axis.
+    """
     if x is not None and x not in AXES:
         raise UsageError(f"`--x` (={x!r}) must be pixels or channels with `--kind scaling`")
     several, wanted = as_reports(reports), cell or CellFilter()

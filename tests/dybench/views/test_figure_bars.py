@@ -4,8 +4,12 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from dybench.errors import ReportError, UsageError
-from dybench.views.figure.bars import bars_figure, draw_bars
+from dybench.views.figure.bars import draw_bars
 from tests.dybench.factories import TYPICAL, make_cell, make_measurement, make_report
+
+
+def figure_of(*arguments, **options):
+    return draw_bars(*arguments, **options).figure
 
 
 def panel(figure, start):
@@ -17,7 +21,7 @@ def values(plot):
 
 
 def test_all_four_metrics_share_the_upsamplers():
-    figure = bars_figure(make_report())
+    figure = figure_of(make_report())
     assert [a.get_xlabel().partition(" (")[0] for a in figure.axes] == [
         "parameters", "FLOPs", "peak memory", "latency",
     ]  # fmt: skip
@@ -26,7 +30,7 @@ def test_all_four_metrics_share_the_upsamplers():
 
 
 def test_the_fastest_is_on_top_and_values_are_printed():
-    figure = bars_figure(make_report())
+    figure = figure_of(make_report())
     names = [label.get_text() for label in figure.axes[0].get_yticklabels()]
     assert names[:2] == ["nearest", "DySample"]
     assert figure.axes[0].get_ylim()[0] > figure.axes[0].get_ylim()[1]
@@ -35,14 +39,14 @@ def test_the_fastest_is_on_top_and_values_are_printed():
 
 
 def test_bars_end_at_their_values():
-    plot = panel(bars_figure(make_report()), "latency")
+    plot = panel(figure_of(make_report()), "latency")
     ends = [bar.get_x() + bar.get_width() for bar in plot.patches]
     assert ends == pytest.approx(sorted(ms for *_, ms in TYPICAL.values()))
 
 
 def test_zero_is_zero_without_a_bar():
     rows = [make_measurement("nearest", flops=0), make_measurement("carafe", flops=10**9)]
-    plot = panel(bars_figure(make_report(rows)), "FLOPs")
+    plot = panel(figure_of(make_report(rows)), "FLOPs")
     assert values(plot) == ["0", "1.00"]
     assert len(plot.patches) == 1
 
@@ -57,7 +61,7 @@ def test_a_gap_is_a_gap_and_said():
 
 
 def test_printed_values_stay_in_their_panel():
-    figure = bars_figure(make_report())
+    figure = figure_of(make_report())
     renderer = FigureCanvasAgg(figure).get_renderer()
     for plot in figure.axes:
         frame = plot.get_window_extent(renderer)
@@ -66,33 +70,33 @@ def test_printed_values_stay_in_their_panel():
 
 @pytest.mark.parametrize("name", ["carafe", "mod:" + "AVeryLongNameForAnUpsampler" * 3])
 def test_names_stay_on_the_page(name):
-    figure = bars_figure(make_report([make_measurement(name)]))
+    figure = figure_of(make_report([make_measurement(name)]))
     renderer = FigureCanvasAgg(figure).get_renderer()
     [label] = figure.axes[0].get_yticklabels()
     assert label.get_window_extent(renderer).x0 >= 0
 
 
 def test_latency_has_whiskers():
-    plot = panel(bars_figure(make_report(make_cell(["carafe"]))), "latency")
+    plot = panel(figure_of(make_report(make_cell(["carafe"]))), "latency")
     [whisker] = plot.get_lines()
     assert list(whisker.get_xdata()) == pytest.approx([41.0 * 0.99, 41.0 * 1.01])
 
 
 def test_two_reports_are_hatched_apart():
-    figure = bars_figure([make_report(), make_report(created="2026-04-01T00:00:00Z")])
+    figure = figure_of([make_report(), make_report(created="2026-04-01T00:00:00Z")])
     plot = panel(figure, "latency")
     assert {bar.get_hatch() for bar in plot.patches} == {"", "/////"}
     assert len(plot.patches) == 2 * len(TYPICAL)
 
 
 def test_one_metric_alone():
-    [plot] = bars_figure(make_report(), "latency").axes
+    [plot] = figure_of(make_report(), "latency").axes
     assert plot.get_xlabel() == "latency (ms), log"
     with pytest.raises(UsageError, match="did you mean 'memory'"):
-        bars_figure(make_report(), "memery")
+        figure_of(make_report(), "memery")
 
 
 def test_nothing_ok_is_one_line():
     rows = [make_measurement("deconv", status="skipped", reason="scale 3")]
     with pytest.raises(ReportError, match="nothing to draw"):
-        bars_figure(make_report(rows))
+        figure_of(make_report(rows))

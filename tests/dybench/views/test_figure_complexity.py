@@ -14,12 +14,16 @@ from dybench.errors import ReportError, UsageError
 from dybench.published import load_published
 from dybench.views.figure import bubbles as bubbles_module
 from dybench.views.figure import labels as labels_module
-from dybench.views.figure.complexity import complexity_figure, draw_complexity
+from dybench.views.figure.complexity import draw_complexity
 from dybench.views.figure.select import parse_filter
 from tests.dybench.factories import TYPICAL, make_cell, make_measurement, make_report
 
 NAMES = list(TYPICAL)
 WITH_MIOU = [name for name in NAMES if load_published().miou(name) is not None]
+
+
+def figure_of(*arguments, **options):
+    return draw_complexity(*arguments, **options).figure
 
 
 def discs(figure, kind="bubble"):
@@ -120,7 +124,7 @@ NASTY = {
 @pytest.mark.parametrize("case", NASTY)
 def test_nothing_collides_and_nothing_is_cut(case):
     report, y = NASTY[case]
-    figure = complexity_figure(report, y=y)
+    figure = figure_of(report, y=y)
     assert faults(figure) == []
     assert texts_outside(figure) == []
     shown = {text for text, _ in labels(figure)}
@@ -130,17 +134,17 @@ def test_nothing_collides_and_nothing_is_cut(case):
 @settings(max_examples=5, deadline=None, derandomize=True)
 @given(seed=st.integers(0, 10**6), spread=st.floats(0.0, 8.0))
 def test_nothing_collides_at_random(seed, spread):
-    assert faults(complexity_figure(make_report(rows_at_random(seed, spread=spread)))) == []
+    assert faults(figure_of(make_report(rows_at_random(seed, spread=spread)))) == []
 
 
 def test_the_check_for_collisions_can_fail():
-    figure = complexity_figure(make_report())
+    figure = figure_of(make_report())
     text, other = [t for t in figure.axes[0].texts if t.get_label() == "label"][:2]
     text.set_position(other.get_position())
     assert faults(figure)
     text.set_position((0.99, 0.5))
     assert ("label out of frame", text.get_text()) in faults(figure)
-    figure = complexity_figure(make_report([make_measurement(n) for n in WITH_MIOU]))
+    figure = figure_of(make_report([make_measurement(n) for n in WITH_MIOU]))
     line = next(a for a in figure.axes[0].lines if a.get_label() == "leader")
     line.set_data([0, 1], [0, 1])
     for text in figure.axes[0].texts:
@@ -150,7 +154,7 @@ def test_the_check_for_collisions_can_fail():
 
 @pytest.mark.parametrize("fails", [1, 3])
 def test_the_frame_grows_while_a_label_finds_no_place(monkeypatch, fails):
-    usual = complexity_figure(make_report()).get_size_inches()
+    usual = figure_of(make_report()).get_size_inches()
     heights = []
 
     def place(labels, lines, frame):
@@ -158,7 +162,7 @@ def test_the_frame_grows_while_a_label_finds_no_place(monkeypatch, fails):
         return labels_module.place(labels, lines, frame) if len(heights) > fails else None
 
     monkeypatch.setattr(bubbles_module, "place", place)
-    figure = complexity_figure(make_report())
+    figure = figure_of(make_report())
     assert heights == sorted(set(heights))
     assert figure.get_size_inches()[1] * 72 - usual[1] * 72 == pytest.approx(
         heights[-1] - heights[0]
@@ -169,7 +173,7 @@ def test_the_frame_grows_while_a_label_finds_no_place(monkeypatch, fails):
 def test_labels_without_any_room_are_one_line(monkeypatch):
     monkeypatch.setattr(bubbles_module, "place", lambda *_: None)
     with pytest.raises(ReportError, match="find no room"):
-        complexity_figure(make_report())
+        figure_of(make_report())
 
 
 def test_a_label_wider_than_the_frame_has_no_place(capsys):
@@ -181,20 +185,20 @@ def test_a_label_wider_than_the_frame_has_no_place(capsys):
 def test_areas_are_in_proportion_to_flops():
     report = make_report(make_cell(["deconv", "carafe", "fade", "dysample"]))
     flops = {row.case.upsampler: row.flops for row in report.measurements}
-    radii = {title.lower(): radius for title, _, _, radius in discs(complexity_figure(report))}
+    radii = {title.lower(): radius for title, _, _, radius in discs(figure_of(report))}
     for name, radius in radii.items():
         assert radius**2 / radii["deconv"] ** 2 == pytest.approx(flops[name] / flops["deconv"])
 
 
 def test_bubbles_stand_at_latency_and_published_miou():
-    figure = complexity_figure(make_report())
+    figure = figure_of(make_report())
     places = {a.get_label(): a.get_offsets()[0] for a in figure.axes[0].collections}
     assert np.allclose(places["mark CARAFE"], (41.0, 42.82))
     assert np.allclose(places["mark IndexNet"], (210.0, 41.50))
 
 
 def test_the_papers_points_are_behind_and_their_source_below():
-    figure = complexity_figure(make_report())
+    figure = figure_of(make_report())
     hollow = [a for a in figure.axes[0].collections if a.get_label() == "paper"]
     assert len(hollow) == 10
     bubbles = [a for a in figure.axes[0].collections if a.get_label().startswith("bubble ")]
@@ -206,7 +210,7 @@ def test_the_papers_points_are_behind_and_their_source_below():
 
 @pytest.mark.parametrize("axes", [{"y": "memory"}, {"x": "flops"}])
 def test_the_papers_points_are_gone_from_other_axes(axes):
-    figure = complexity_figure(make_report(), **axes)
+    figure = figure_of(make_report(), **axes)
     assert not [a for a in figure.axes[0].collections if a.get_label() == "paper"]
     assert "ICCV" not in caption(figure)
 
@@ -224,6 +228,11 @@ def test_other_options_than_the_authors_have_no_published_miou():
     rows = [make_measurement("carafe", options={"up_kernel": 7}), make_measurement("bilinear")]
     drawing = draw_complexity(make_report(rows))
     assert drawing.notes == ("left out, having no published mIoU: CARAFE (up_kernel=7)",)
+
+
+def test_other_scales_than_the_authors_have_no_published_miou():
+    rows = make_cell(["bilinear", "dysample"], scale=4)
+    assert draw_complexity(make_report(rows)).notes == ("no published mIoU here: y is peak memory",)
 
 
 def test_without_any_published_miou_y_is_memory():
@@ -246,13 +255,13 @@ def test_rows_that_failed_are_named():
 
 def test_the_axis_is_logarithmic_only_when_the_span_is_wide():
     narrow = [make_measurement("carafe", latency=0.0126), make_measurement("dysample")]
-    assert complexity_figure(make_report(narrow)).axes[0].get_xscale() == "linear"
+    assert figure_of(make_report(narrow)).axes[0].get_xscale() == "linear"
     wide = [make_measurement("carafe", latency=0.4), make_measurement("dysample")]
-    assert complexity_figure(make_report(wide)).axes[0].get_xscale() == "log"
+    assert figure_of(make_report(wide)).axes[0].get_xscale() == "log"
 
 
 def test_no_tick_below_zero_where_nothing_is():
-    figure = complexity_figure(make_report([make_measurement("deconv", latency=1e-5)]))
+    figure = figure_of(make_report([make_measurement("deconv", latency=1e-5)]))
     assert min(figure.axes[0].get_xticks()) >= 0
 
 
@@ -266,8 +275,8 @@ def test_the_papers_cell_is_preferred_and_the_choice_is_said():
 
 def test_an_interrupted_run_is_said_to_be_one():
     report = msgspec.structs.replace(make_report(), complete=False)
-    assert "run not complete" in caption(complexity_figure(report))
-    assert "run not complete" not in caption(complexity_figure(make_report()))
+    assert "run not complete" in caption(figure_of(report))
+    assert "run not complete" not in caption(figure_of(make_report()))
 
 
 def test_a_cell_can_be_chosen():
@@ -297,7 +306,7 @@ def two_machines():
 
 
 def test_reports_of_two_machines_are_drawn_together():
-    figure = complexity_figure(two_machines())
+    figure = figure_of(two_machines())
     assert faults(figure) == []
     assert "[A] Synthetic CPU (cpu, 2 threads), 2026-03-01" in caption(figure)
     assert "[B] Some GPU (cuda:0), 2026-04-02" in caption(figure)
@@ -313,17 +322,17 @@ def test_a_report_without_that_cell_is_left_out_and_named():
 
 def test_too_many_reports_are_refused():
     with pytest.raises(UsageError, match="1 to 4 reports, not 5"):
-        complexity_figure([make_report()] * 5)
+        figure_of([make_report()] * 5)
 
 
 def test_a_report_without_latency_is_one_line():
     rows = [make_measurement(name, latency=None) for name in NAMES]
     with pytest.raises(ReportError, match=r"no row with both latency and mIoU .*nothing to draw"):
-        complexity_figure(make_report(rows))
+        figure_of(make_report(rows))
 
 
 def test_an_unknown_metric_gets_the_nearest_name():
     with pytest.raises(UsageError, match=r"`--x` .='latancy'. .* did you mean 'latency'"):
-        complexity_figure(make_report(), x="latancy")
+        figure_of(make_report(), x="latancy")
     with pytest.raises(UsageError, match=r"`--x` .='miou'."):
-        complexity_figure(make_report(), x="miou")
+        figure_of(make_report(), x="miou")

@@ -6,9 +6,9 @@ from io import BytesIO
 import pytest
 from PIL import Image
 
-from dybench.views.figure.bars import bars_figure
-from dybench.views.figure.complexity import complexity_figure
-from dybench.views.figure.scaling import scaling_figure
+from dybench.views.figure.bars import draw_bars
+from dybench.views.figure.complexity import draw_complexity
+from dybench.views.figure.scaling import draw_scaling
 from dybench.views.figure.style import STYLES, render
 from tests.dybench.factories import TYPICAL, make_cell, make_report
 
@@ -16,7 +16,7 @@ from tests.dybench.factories import TYPICAL, make_cell, make_report
 def figures():
     rows = [row for c in (64, 128) for row in make_cell(("carafe", "dysample"), channels=c)]
     report = make_report(rows)
-    return [complexity_figure(report), scaling_figure(report), bars_figure(report)]
+    return [draw(report).figure for draw in (draw_complexity, draw_scaling, draw_bars)]
 
 
 def test_two_drawings_are_the_same_bytes():
