@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
@@ -58,6 +58,11 @@ class RowComparison(msgspec.Struct, frozen=True, kw_only=True):
     note: str = ""
 
     @property
+    def stopped(self) -> bool:
+        """Whether it was ok, and is not now."""
+        return self.old_status == "ok" != self.new_status
+
+    @property
     def timing(self) -> Timing | None:
         """The timing to judge by: relative where there is one."""
         return self.relative or self.absolute
@@ -73,6 +78,7 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         same_machine: whether the fingerprints agree, so that absolute times may be compared.
+        differences: of the machines and of how was measured, as `threads 1 → 2`.
         rows: cases of both. only_old, only_new: cases of one.
     """
 
@@ -81,6 +87,7 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     new_created: str
     same_machine: bool
     thresholds: Thresholds
+    differences: list[str] = []
     rows: list[RowComparison]
     only_old: list[Case] = []
     only_new: list[Case] = []
@@ -102,6 +109,7 @@ def compare_reports(old: Report, new: Report, thresholds: Thresholds | None = No
         new_created=new.created,
         same_machine=same,
         thresholds=limits,
+        differences=list(_differences(old, new)),
         rows=[
             compare_rows(old_rows[key], row, limits, same_machine=same)
             for key, row in new_rows.items()
@@ -118,18 +126,43 @@ def same_machine(old: Report, new: Report) -> bool:
     return fingerprint is not None and fingerprint == new.machine.get("fingerprint")
 
 
+# What of the machine and of the settings moves a latency.
+_MACHINE = ("cpu", "logical_cores", "threads")
+_SETTINGS = ("memory_allocator", "offset_std", "flush_l2", "reference", "seed", "freed_memory_kept")
+
+
+def _differences(old: Report, new: Report) -> Iterator[str]:
+    before, after = (_conditions(report) for report in (old, new))
+    for name in before:
+        if name in after and before[name] != after[name]:
+            yield f"{name.replace('_', ' ')} {before[name]} → {after[name]}"
+
+
+def _conditions(report: Report) -> dict[str, Any]:
+    """What of a report's machine and settings moves a latency, as far as it says."""
+    machine, settings = report.machine, report.settings
+    found = {name: machine.get(name) for name in _MACHINE}
+    found |= {name: settings.get(name) for name in _SETTINGS}
+    found["torch"] = (machine.get("packages") or {}).get("torch")
+    if (gpus := machine.get("gpus")) is not None:
+        found["GPUs"] = ", ".join(str(gpu.get("name")) for gpu in gpus) or "none"
+    return {name: value for name, value in found.items() if value is not None}
+
+
 def compare_rows(
     old: Measurement, new: Measurement, thresholds: Thresholds, *, same_machine: bool
 ) -> RowComparison:
     """Compare what two reports say of one case."""
-    relative, note = _relative(old, new, thresholds)
+    ran = old.status == new.status == "ok"
+    relative, note = _relative(old, new, thresholds) if ran else (None, "")
+    absolute = same_machine and ran
     return RowComparison(
         case=new.case,
         old_status=old.status,
         new_status=new.status,
         changes=list(exact_changes(old, new)),
         relative=relative,
-        absolute=_absolute(old.latency_s, new.latency_s, thresholds) if same_machine else None,
+        absolute=_absolute(old.latency_s, new.latency_s, thresholds) if absolute else None,
         note=note,
     )
 

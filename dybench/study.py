@@ -22,7 +22,7 @@ import typer
 
 from dybench import planting
 from dybench.compare import compare_reports
-from dybench.errors import DybenchError
+from dybench.errors import DybenchError, UsageError
 from dybench.files import replace
 from dybench.result import Report
 from dybench.result import load as load_report
@@ -38,6 +38,7 @@ CONDITIONS: tuple[Condition, ...] = ("idle", "busy")
 SLOWDOWNS = (0.05, 0.10, 0.20)
 UPSAMPLER, CHANNELS, SIDE = "dysample", 64, 32
 BUDGET = "40s"
+SCHEMA = "dybench-study/1"
 
 
 class Setting(msgspec.Struct, frozen=True, order=True):
@@ -77,13 +78,19 @@ class Repeat(msgspec.Struct, frozen=True, kw_only=True):
 class Study(msgspec.Struct, kw_only=True):
     """All trials so far."""
 
-    schema: str = "dybench-study/1"
+    schema: str = SCHEMA
     upsampler: str = UPSAMPLER
     channels: int = CHANNELS
     side: int = SIDE
     machine: dict[str, Any] = {}
     trials: list[Trial] = []
     repeat: Repeat | None = None
+
+
+class _Head(msgspec.Struct):
+    """What tells a study from other JSON."""
+
+    schema: str
 
 
 def settings(trials: int) -> Iterator[Setting]:
@@ -106,6 +113,8 @@ def main(
     only: Annotated[str | None, typer.Option(metavar="idle|busy", help="One condition.")] = None,
 ) -> None:
     """Run what is missing of the study, save each trial, and write the table beside FILE."""
+    if only not in (None, *CONDITIONS):
+        raise UsageError(f"`--only` (={only!r}) must be one of {', '.join(CONDITIONS)}")
     study = load(output)
     done = {trial.setting for trial in study.trials}
     missing = [
@@ -132,16 +141,21 @@ def load(path: Path) -> Study:
     """The study so far; a new one where there is no file.
 
     Raises:
-        DybenchError: if the file is of something else.
+        DybenchError: if the file, or the table that would stand beside it, is of something else.
     """
     from dybench import machine
 
     if not path.exists():
+        if (table := path.with_suffix(".md")).exists():
+            raise DybenchError(f"{table} exists, and {path} does not: name another file")
         return Study(machine=machine.describe())
     try:
-        return msgspec.json.decode(path.read_bytes(), type=Study)
-    except msgspec.MsgspecError as error:
+        content = path.read_bytes()
+        if msgspec.json.decode(content, type=_Head).schema == SCHEMA:
+            return msgspec.json.decode(content, type=Study)
+    except (OSError, msgspec.MsgspecError) as error:
         raise DybenchError(f"{path} is no study: {error}") from error
+    raise DybenchError(f"{path} is no study: its schema is not {SCHEMA!r}")
 
 
 def save(study: Study, path: Path) -> None:

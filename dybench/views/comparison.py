@@ -97,7 +97,7 @@ def render_json(comparison: Comparison) -> str:
 def render_markdown(comparison: Comparison) -> str:
     """The comparison as a pull-request comment: the verdicts, then one table."""
     lines = [compose(row) for row in comparison.rows]
-    rows = [[escape(text).replace("\n", "<br>") for text in line] for line in lines]
+    rows = [["<br>".join(map(escape, text.split("\n"))) for text in line] for line in lines]
     for cells, line in zip(rows, lines, strict=True):
         if line.verdict in ("SLOWER", "FASTER"):
             cells[4] = f"**{line.verdict}**"
@@ -138,26 +138,37 @@ def summary(comparison: Comparison) -> str:
         for verdict in ("slower", "faster", "same", "unclear")
         if verdict in verdicts
     ]
+    stopped = sum(row.stopped for row in comparison.rows)
+    neither = sum("ok" not in (row.old_status, row.new_status) for row in comparison.rows)
+    counted += [f"{stopped} NO LONGER OK"] if stopped else []
+    counted += [f"{neither} not ok in either"] if neither else []
     changed = sum(bool(row.changes) for row in comparison.rows)
     counted.append(f"{changed} with changed exact figures")
-    return f"{len(comparison.rows)} cases compared: {', '.join(counted)}"
+    cases = len(comparison.rows)
+    return f"{cases} {'case' if cases == 1 else 'cases'} compared: {', '.join(counted)}"
 
 
 def remarks(comparison: Comparison) -> list[str]:
     """How to read the verdicts, and what was not compared."""
     limits = comparison.thresholds
-    least = f"{limits.floor:.0%} by the lower end of the 95 % interval"
+    over, least = _percent(limits.slower_than), _percent(limits.floor)
     said = [
-        f"SLOWER: over {limits.slower_than:.0%} by the estimate and {least}; FASTER: its mirror.",
+        f"SLOWER: over {over} by the estimate and {least} by the 95 % interval; FASTER: its mirror.",
         "Two runs of one thing differ by some percent; `check --against` sees smaller changes.",
     ]
+    if comparison.differences:
+        said.append(f"Measured differently: {'; '.join(comparison.differences)}.")
     if not comparison.same_machine:
         said.append(
-            "The reports are of different machines (or do not say): only ratios to the reference "
-            "upsampler are compared, and these may shift by themselves."
+            "The reports are of different machines, threads or versions of torch (or do not say): "
+            "only ratios to the reference are compared, and these may shift by themselves."
         )
     for title, cases in (("old", comparison.only_old), ("new", comparison.only_new)):
         if cases:
             names = "; ".join(case_name(case) for case in cases)
             said.append(f"Only in the {title} report: {names}")
     return said
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.3g}%"

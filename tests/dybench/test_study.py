@@ -136,3 +136,23 @@ def test_the_file_is_plain_json(tmp_path):
     document = json.loads((tmp_path / "s.json").read_text(encoding="utf-8"))
     assert document["schema"] == "dybench-study/1"
     assert document["trials"][0]["setting"]["kind"] == "same"
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("s.json", '{"schema": "dybench/1", "created": "now", "measurements": []}'),
+        ("s.json", '{"a": 1}'),
+        ("s.json", "[]"),
+        ("s.md", "notes of my own"),
+    ],
+)
+def test_what_is_no_study_is_left_alone(tmp_path, name, content):
+    (tmp_path / name).write_text(content)
+    with pytest.raises(DybenchError, match=r"is no study|name another file"):
+        study.load(tmp_path / "s.json")
+
+
+def test_a_condition_that_does_not_exist_is_refused(tmp_path):
+    with pytest.raises(DybenchError, match="must be one of idle, busy"):
+        study.main(output=tmp_path / "s.json", only="bsy", trials=1, limit=0)

@@ -11,6 +11,7 @@ from dybench.case import Case
 from dybench.compare import Comparison, compare_reports
 from dybench.gate import Finding
 from dybench.statistics import Interval
+from dybench.verdict import Thresholds
 from dybench.views import comparison as view
 from dybench.views import findings
 from dybench.views.comparison_terminal import render
@@ -137,3 +138,45 @@ def test_the_summary_counts():
     )
     assert findings.summary([worse, worse, better], 3) == "3 cases: 2 regressions, 1 improvement"
     assert findings.summary([], 1) == "1 case: nothing got worse"
+
+
+def said(old, new):
+    console = Console(width=200, force_terminal=False)
+    with console.capture() as captured:
+        render(compare_reports(old, new), console)
+    return captured.get()
+
+
+def test_what_was_measured_differently_is_said():
+    rows = [make_measurement("dysample", ratio=1.0)]
+    machine = {"fingerprint": "x", "threads": 1, "packages": {"torch": "2.13.0"}}
+    old = make_report(rows, machine=machine, settings={"memory_allocator": "keep", "seed": 0})
+    same = make_report(rows, machine=machine, settings={"memory_allocator": "keep", "seed": 0})
+    assert "Measured differently" not in said(old, same)
+    other = machine | {"fingerprint": "y", "threads": 2, "packages": {"torch": "2.15.0"}}
+    new = make_report(rows, machine=other, settings={"memory_allocator": "system", "seed": 0})
+    text = "threads 1 → 2; memory allocator keep → system; torch 2.13.0 → 2.15.0."
+    assert f"Measured differently: {text}" in said(old, new)
+
+
+def test_what_is_no_longer_ok_is_in_the_headline_and_has_no_verdict():
+    old = make_report(
+        [make_measurement("dysample", ratio=1.0), make_measurement("fade", ratio=2.0)]
+    )
+    gone = make_measurement("dysample", ratio=1.0, status="failed")
+    text = said(old, make_report([gone, make_measurement("fade", ratio=2.0)]))
+    assert text.startswith("2 cases compared: 1 SAME, 1 NO LONGER OK, 0 with changed")
+    assert "ok → failed" in text
+
+
+def test_thresholds_are_not_rounded():
+    report = make_report([make_measurement("dysample", ratio=1.0)])
+    limits = Thresholds(slower_than=0.025, floor=0.004, between_runs=0.025, elsewhere=0.025)
+    text = view.render_markdown(compare_reports(report, report, limits))
+    assert "SLOWER: over 2.5% by the estimate and 0.4% by the lower end" in text
+
+
+def test_exact_figures_have_a_line_each_in_markdown():
+    old, new = (make_measurement("dysample", flops=10**9 + n, params=n + 1) for n in (0, 1))
+    text = view.render_markdown(compare_reports(make_report([old]), make_report([new])))
+    assert "(+100 %)<br>FLOPs 1,000,000,000" in text
