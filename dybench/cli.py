@@ -17,7 +17,7 @@ from dybench.commands.models import models
 from dybench.commands.plot import plot
 from dybench.commands.run import run
 from dybench.commands.table import table
-from dybench.errors import DybenchError, UsageError
+from dybench.errors import DybenchError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -77,20 +77,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return error.exit_code
     except (KeyboardInterrupt, typer.Abort):
         return _complain("interrupted", INTERRUPTED)
-    except UsageError as error:
-        return _complain(str(error), WRONG_USAGE)
     except DybenchError as error:
-        return _complain(str(error), FAILED)
+        return _complain(str(error), error.exit_code)
     except BrokenPipeError:
         return _reader_left()
     except SystemExit as error:  # Typer's answer to a broken pipe
         if isinstance(error.__context__, BrokenPipeError):
             return _reader_left()
-        raise
+        return _complain(f"an upsampler's code ended the program ({error.code})", FAILED)
     except OSError as error:
         return _complain(str(error), FAILED)
     except ClickException as error:
         return _complain(error.format_message(), WRONG_USAGE)  # type: ignore[attr-defined]
+    if code == INTERRUPTED:  # Typer's answer to Ctrl-C
+        return _complain("interrupted", INTERRUPTED)
     return code if isinstance(code, int) else 0
 
 

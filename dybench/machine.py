@@ -100,15 +100,18 @@ BUSY = 0.4  # of all cores
 _LOOK_S = 0.2
 
 
-def busy_note() -> str | None:
-    """A warning where other programs use the cores that a run is about to measure on.
+def busy_note(threads: int | None = None) -> str | None:
+    """A warning where other programs use the cores that a run of `threads` is to measure on.
 
     Looks for a fifth of a second, in which this process does nothing.
     """
     used = psutil.cpu_percent(_LOOK_S) / 100
     if used < BUSY:
         return None
+    found = f"other programs use {used:.0%} of this machine"
+    if threads == 1:
+        return f"{found}: ratios suffer too; close them"
     return (
-        f"other programs use {used:.0%} of this machine: operators of several threads wait for "
-        "the slowest, and ratios suffer too; close them, or use --threads 1"
+        f"{found}: operators of several threads wait for the slowest, and ratios suffer too; "
+        "close them, or use --threads 1"
     )

@@ -93,7 +93,7 @@ def promise(plan: Plan, thresholds: Thresholds, *, cases: int, budget_s: float) 
     lines = [
         (
             f"{cases} {noun}, {plan.processes} processes × {plan.rounds} rounds × "
-            f"{plan.block_s * 1e3:.0f} ms: about {expected_s / 60:.1f} of {budget_s / 60:g} min"
+            f"{plan.block_s * 1e3:.0f} ms: about {_time(expected_s)} of {_time(budget_s)}"
         ),
         f"where blocks scatter by {Noise().block:.0%}, that sees {seen:.0%} of 10 % slowdowns",
     ]
@@ -108,3 +108,7 @@ def experience(plan: Plan, thresholds: Thresholds, *, cases: int, scatters: Sequ
     noise = Noise(block=block, drift=0.0, spike_share=0.0)
     seen = power(plan, thresholds, cases=cases, noise=noise)
     return f"blocks scattered by {block:.1%}: at that, {seen:.0%} of 10 % slowdowns are seen"
+
+
+def _time(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.1f} min"

@@ -15,10 +15,11 @@ if TYPE_CHECKING:
 
 
 class _Head(msgspec.Struct):
-    """What tells a report from other JSON, without reading its rows."""
+    """What tells a report of a run from other JSON, without reading its rows."""
 
     schema: str
     created: str
+    command: str
     measurements: msgspec.Raw
 
 
@@ -37,11 +38,12 @@ def newest_report(folder: Path) -> Path:
 
 
 def _created(path: Path) -> datetime | None:
-    """When the report at `path` was created; None if it is no report of this schema."""
+    """When the report at `path` was created; None if it is no report of a run with rows."""
     try:
         head = msgspec.json.decode(path.read_bytes(), type=_Head)
         rows = bytes(head.measurements)
-        if head.schema != SCHEMA or not rows.startswith(b"[") or not rows[1:-1].strip():
+        has_rows = rows.startswith(b"[") and rows[1:-1].strip()
+        if head.schema != SCHEMA or not has_rows or head.command.startswith("dybench check"):
             return None
         when = datetime.fromisoformat(head.created.replace("Z", "+00:00"))
     except (OSError, ValueError, msgspec.MsgspecError, RecursionError):

@@ -34,6 +34,8 @@ def with_latency(
         return msgspec.structs.replace(row, status="timeout", reason="one call took too long")
     if not contestant.samples:
         notes.append("interrupted before its latency was measured")
+    if few := latency.few_rounds_note(contestant):
+        notes.append(few)
     if warning := latency.spread_warning(contestant):
         notes.append(warning)
     if throttled := clocks.throttling_note(list(contestant.readings.values())):
@@ -112,7 +114,7 @@ def _measured(
     if first_call_s > settings.pace.timeout_s:
         reason = f"one call took {first_call_s:.0f} s, more than {settings.pace.timeout_s:.0f} s"
         return msgspec.structs.replace(row, status="timeout", reason=reason)
-    _check_output(case, subject)
+    check_output(case, subject)
     torch_allocates = case.runtime != "onnxruntime"
     peak = memory.measure(subject.call, device) if torch_allocates else None
     counted = flops.count(subject.module, subject.inputs)
@@ -138,7 +140,8 @@ def _measured(
     )
 
 
-def _check_output(case: Case, subject: Subject) -> None:
+def check_output(case: Case, subject: Subject) -> None:
+    """Raise a RuntimeError unless a call returns what the case is of."""
     result = subject.call()
     if not isinstance(result, torch.Tensor) or tuple(result.shape) != case.output_shape:
         got = tuple(result.shape) if isinstance(result, torch.Tensor) else type(result).__name__

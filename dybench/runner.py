@@ -14,7 +14,7 @@ from dybench import machine, runtimes
 from dybench.measure import allocator, clocks, latency, launches, timer
 from dybench.measure.latency import Contestant
 from dybench.result import Measurement, Report
-from dybench.rows import measure_static, with_kernels, with_latency
+from dybench.rows import check_output, measure_static, with_kernels, with_latency
 from dybench.sources import Source, describe, resolve
 from dybench.subject import Subject, build, make_inputs, prepare
 
@@ -200,7 +200,9 @@ class _Walk:
             inputs = make_inputs(
                 case, guided=source.guided, device=device, seed=self._settings.seed
             )
-            return Contestant(name, prepare(case, module, inputs).call)
+            subject = prepare(case, module, inputs)
+            check_output(case, subject)
+            return Contestant(name, subject.call)
         except Exception as error:  # noqa: BLE001 - it may be a plug-in, which may raise anything
             self._note_rows(cell, f"no ratios: {name} cannot run here: {describe(error)}")
             return None

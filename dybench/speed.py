@@ -14,9 +14,9 @@ import msgspec
 import torch
 import typer
 
-from dybench import files, machine
-from dybench.commands.output import refuse_existing
-from dybench.errors import DybenchError
+from dybench import files, machine, parsing
+from dybench.commands.output import deliver, refuse_existing
+from dybench.errors import DybenchError, UsageError
 from dybench.measure import allocator, launches, memory
 from dybench.measure.latency import Contestant, Pace, contest, relative, summarise
 from dybench.measure.timer import for_device
@@ -226,29 +226,30 @@ def speed(
     """Time DySample and CARAFE against the usual formulations and bilinear, side by side."""
     from dybench.views.speed import render_machine, render_result, render_table
 
-    if table is not None:
-        typer.echo(render_table(load(table)))
-        return
     refuse_existing(output, force=force)
-    kept = allocator.keep_freed_memory()
-    facts = machine.describe()
-    typer.echo(render_machine(facts, device))
-    place = torch.device(device)
-    pace = Pace(budget_s=budget, rounds=60, min_rounds=9, width=0.0)
-    results = []
-    for scene in (s for s in scenes_on(place) if only in s.title):
-        results.append(run_scene(scene, place, pace, paths=tuple(filter(None, paths.split(",")))))
-        typer.echo(render_result(results[-1]))
-    if output is None:
+    if table is not None:
+        deliver(render_table(load(table)) + "\n", output, force=force)
         return
+    place = torch.device(parsing.device("--device", device))
+    scenes = [scene for scene in scenes_on(place) if only in scene.title]
+    if not scenes:
+        raise UsageError(f"`--only` (={only!r}): no scene's title holds it")
     report = SpeedReport(
         created=datetime.now().astimezone().isoformat(timespec="seconds"),
-        machine=facts,
-        freed_memory_kept=kept,
-        results=results,
+        machine=machine.describe(),
+        freed_memory_kept=allocator.keep_freed_memory(),
+        results=[],
     )
-    content = msgspec.json.format(msgspec.json.encode(report), indent=1) + b"\n"
-    (files.replace if force else files.create_new)(output, content)
+    typer.echo(render_machine(report.machine, str(place)))
+    pace = Pace(budget_s=budget, rounds=60, min_rounds=9, width=0.0)
+    write = files.replace if force else files.create_new
+    for scene in scenes:
+        result = run_scene(scene, place, pace, paths=tuple(filter(None, paths.split(","))))
+        report.results.append(result)
+        typer.echo(render_result(result))
+        if output is not None:  # after each scene, so that Ctrl-C keeps what is done
+            write(output, msgspec.json.format(msgspec.json.encode(report), indent=1) + b"\n")
+            write = files.replace
 
 
 if __name__ == "__main__":

@@ -132,8 +132,8 @@ def check(
     settings = _override(settings, changes)
     if export:
         _check_export(export[1], settings, update=update_baseline, force=force)
-    seconds("--budget", settings.budget)
-    percentage("--slower-than", settings.slower_than)
+    seconds("--budget" if budget else "budget", settings.budget)
+    percentage("--slower-than" if slower_than else "slower-than", settings.slower_than)
     gates: OnlyGates | None = None
     if only is not None:
         gates = "exact" if only is Only.EXACT else "latency"
@@ -206,7 +206,7 @@ def _update(gate: "Gate") -> None:
     update = gate.update()
     if update.comparison is not None:
         compared = update.comparison
-        sys.stdout.write(printed(lambda console: render(compared, console)))
+        deliver(printed(lambda console: render(compared, console)), None)
     for finding in update.outputs:
         typer.echo(f"ACCEPTED  {line(finding).partition('  ')[2]}")
     for row in update.skipped:
@@ -215,7 +215,7 @@ def _update(gate: "Gate") -> None:
 
 
 def _command() -> str:
-    return shlex.join(["dybench", *sys.argv[1:]])
+    return shlex.join(["dybench", *sys.argv[1:]]).encode(errors="replace").decode()
 
 
 def _say(text: str) -> None:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 import typer
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from dybench.statistics import Interval
 
 BUSY = 0.3  # programs wanting a core, per core, beside this one
@@ -35,6 +37,8 @@ def doctor(
     A contest of bilinear against itself shows which differences can be told apart here.
     """
     from dybench import machine
+    from dybench.commands.output import deliver
+    from dybench.views.console import printed
 
     load = machine.load_per_core()  # before this command adds its own
     facts = machine.describe()
@@ -54,7 +58,7 @@ def doctor(
             ).decode()
         )
         return
-    _print(findings)
+    deliver(printed(lambda console: _render(findings, console)), None)
 
 
 def examine(
@@ -165,8 +169,7 @@ def judge_resolution(ratio: Interval) -> Finding:
     return Finding("resolution", found, advice)
 
 
-def _print(findings: list[Finding]) -> None:
-    from rich.console import Console
+def _render(findings: list[Finding], console: Console) -> None:
     from rich.table import Table
     from rich.text import Text
 
@@ -176,7 +179,6 @@ def _print(findings: list[Finding]) -> None:
         if finding.advice:
             body.append(f"\n→ {finding.advice}", style="yellow")
         table.add_row(Text(finding.what, style="bold"), body)
-    console = Console()
     console.print(table)
     wrong = sum(bool(finding.advice) for finding in findings)
     to_change = f"{wrong} thing{'s' * (wrong != 1)} to change first (→)"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from dybench.commands.formats import JsonFlag, choose_format
-from dybench.errors import UsageError
+from dybench.errors import InterruptedRunError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -67,9 +67,13 @@ def models(
     ] = False,
     device: Annotated[str, typer.Option(help="For --measure: auto, cpu or cuda:N.")] = "auto",
     budget: Annotated[
-        float,
-        typer.Option(min=0.01, help="For --measure: seconds for each upsampler of a network."),
-    ] = BUDGET_S,
+        float | None,
+        typer.Option(
+            min=0.01,
+            help="For --measure: seconds for each upsampler of a network "
+            f"[default: {BUDGET_S}, {QUICK_BUDGET_S} if quick].",
+        ),
+    ] = None,
     quick: Annotated[
         bool, typer.Option("--quick", help="For --measure: fewer rounds, a first look.")
     ] = False,
@@ -91,11 +95,12 @@ def models(
     hosts = _hosts(model or [], file or [])
     where = parsing.device("--device", device) if measure else ""
     names = parsing.names("--upsampler", upsampler) if upsampler else None
+    seconds = budget or (QUICK_BUDGET_S if quick else BUDGET_S)
     with redirect_stdout(sys.stderr):  # upsamplers may print
-        rows, facts = _rows(hosts, _sources(names), where, QUICK_BUDGET_S if quick else budget)
+        rows, facts = _rows(hosts, _sources(names), where, seconds)
     deliver(_render(hosts, rows, chosen, facts, to_file=output is not None), output, force=force)
     if facts.get("interrupted"):
-        raise typer.Exit(130)
+        raise InterruptedRunError("interrupted; the table holds what was measured by then")
     if not any(row.status == "ok" for row in rows):
         raise typer.Exit(1)
 

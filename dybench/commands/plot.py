@@ -41,7 +41,10 @@ def plot(
     ] = None,
     cell: Annotated[
         str | None,
-        typer.Option(help="Grid cells to draw, such as channels=128,size=64x64,dtype=float16."),
+        typer.Option(
+            help="Grid cells to draw, such as channels=128,size=64x64,dtype=float16; "
+            "upsampler=NAME,NAME draws these alone."
+        ),
     ] = None,
     output: Annotated[
         Path | None,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from dybench import parsing
-from dybench.errors import UsageError
+from dybench.errors import InterruptedRunError, UsageError
 
 if TYPE_CHECKING:
     from dybench.case import Case
@@ -148,7 +148,7 @@ def run(
     grid |= {"devices": (parsing.device("--device", device),)}
     with redirect_stdout(sys.stderr):  # what is imported may print
         cases = _cases(names, reference, grid, guide_channels)
-    if busy := busy_note():
+    if busy := busy_note(threads):
         typer.echo(f"dybench: {busy}", err=True)
     report, path = _measure(cases, settings, output or _timestamped())
     _show(report, path, as_json=json)
@@ -199,7 +199,7 @@ def _measure(cases: list[Case], settings: Settings, path: Path) -> tuple[Report,
     from dybench.result import Report
     from dybench.runner import run as measure
 
-    command = shlex.join(["dybench", *sys.argv[1:]])
+    command = shlex.join(["dybench", *sys.argv[1:]]).encode(errors="replace").decode()
     Report(created=datetime.now().astimezone().isoformat(), command=command).save_new(path)
     latest: list[Report] = []
 
@@ -217,8 +217,7 @@ def _measure(cases: list[Case], settings: Settings, path: Path) -> tuple[Report,
         if not isinstance(error, KeyboardInterrupt):
             raise
         kept = f"{done} of {len(cases)} rows are kept in {path}" if done else "nothing was measured"
-        typer.echo(f"dybench: interrupted; {kept}", err=True)
-        raise typer.Exit(130) from None
+        raise InterruptedRunError(f"interrupted; {kept}") from None
 
 
 def _show(report: Report, path: Path, *, as_json: bool) -> None:

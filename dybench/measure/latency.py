@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from dybench.measure.clocks import Reading
     from dybench.measure.timer import Call, Timer
 
+CONFIDENCE = 0.95
 WIDE_SPREAD = 0.15  # interquartile range over median from which a row carries a warning
 
 
@@ -255,6 +256,17 @@ def relative(contestant: Contestant, to: Contestant) -> Ratio | None:
         high=interval.high,
         samples=[contestant.samples[i] / theirs[i] for i in shared],
     )
+
+
+def few_rounds_note(contestant: Contestant) -> str | None:
+    """A note when there are too few rounds for an interval of 95 %: even the widest covers less."""
+    rounds = len(contestant.samples)
+    covered = 1 - 2 ** (1 - rounds)  # of the median, by the smallest and the largest sample
+    if rounds == 0 or covered >= CONFIDENCE:
+        return None
+    if rounds == 1:
+        return "one round only: it says nothing of its own scatter (--budget, --rounds)"
+    return f"{rounds} rounds only: its intervals cover {covered:.0%}, not 95% (--budget, --rounds)"
 
 
 def spread_warning(contestant: Contestant) -> str | None:

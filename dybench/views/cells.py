@@ -27,7 +27,7 @@ GUIDE_MARK = "(g)"
 PARTIAL_MARK = "†"
 BEST_MEANING = "best of its column, or not told apart from it by the 95% intervals"
 MIOU_MEANING = "Pareto-optimal: latency against published mIoU"
-MEMORY_MEANING = "Pareto-optimal: latency against memory, having no published mIoU"
+MEMORY_MEANING = "Pareto-optimal: latency against memory, no published mIoU being comparable"
 GUIDE_MEANING = "takes a high-resolution guide as well"
 PARTIAL_MEANING = "a lower bound: some operators were not counted"
 

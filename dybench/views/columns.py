@@ -148,7 +148,9 @@ def _predicted(rows: Sequence[Measurement], unit: Unit) -> Filled:
 
 
 def _sizes(numbers: Sequence[int | None], unit: Unit) -> list[Value]:
-    decimals = min(1, decimals_for([number / unit.size for number in numbers if number]))
+    scaled = [number / unit.size for number in numbers if number]
+    most = 1 if min(scaled, default=0.0) >= 10 else 3
+    decimals = min(most, decimals_for(scaled))
     return _plain(numbers, lambda number: format_fixed(number / unit.size, decimals))
 
 

@@ -153,7 +153,7 @@ def remarks(comparison: Comparison) -> list[str]:
     limits = comparison.thresholds
     over, least = _percent(limits.slower_than), _percent(limits.floor)
     said = [
-        f"SLOWER: over {over} by the estimate and {least} by the 95 % interval; FASTER: its mirror.",
+        f"SLOWER: over {over} by the estimate and {least} by its interval; FASTER: its mirror.",
         "Two runs of one thing differ by some percent; `check --against` sees smaller changes.",
     ]
     if comparison.differences:

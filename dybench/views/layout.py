@@ -151,5 +151,8 @@ def superscript(number: int) -> str:
 
 
 def shorten(name: str, width: int) -> str:
-    """The end of a name that is too long, for there a class's name is."""
-    return name if len(name) <= width else "…" + name[1 - width :]
+    """The end of a name that is too long, for there a class's name is; options go first."""
+    if len(name) <= width:
+        return name
+    first = name.split(" ")[0]
+    return name[: width - 1] + "…" if len(first) < width else "…" + first[1 - width :]

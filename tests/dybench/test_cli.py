@@ -14,6 +14,7 @@ import pytest
 from dybench import __version__
 from dybench.cli import main
 from dybench.errors import UsageError
+from dybench.reports import newest_report
 from dybench.result import Report, load
 
 FAST = ["--channels", "8", "--size", "4x6", "--rounds", "2", "--budget", "0.02"]
@@ -288,3 +289,48 @@ def test_a_run_in_its_first_case_is_not_the_newest_report(capsys) -> None:
     capsys.readouterr()
     assert main(["table"]) == 0
     assert "nearest" in capsys.readouterr().out
+
+
+def test_a_baseline_is_not_the_newest_report(capsys) -> None:
+    assert main(["run", *FAST, "-u", "nearest", "-o", "results/good.json"]) == 0
+    baseline = Report(
+        created="2999-01-01T00:00:00+00:00",
+        command="dybench check --baseline results/b.json --update-baseline",
+        measurements=load(Path("results/good.json")).measurements,
+    )
+    baseline.save_new(Path("results/b.json"))
+    assert newest_report(Path("results")).name == "good.json"
+
+
+def test_ctrl_c_is_said_and_exits_130(capsys, monkeypatch) -> None:
+    def interrupt(*_arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("dybench.views.catalog.to_json", interrupt)
+    assert main(["list", "--json"]) == 130
+    assert capsys.readouterr().err == "dybench: interrupted\n"
+
+
+def test_a_plug_in_that_ends_the_program_is_no_regression(capsys) -> None:
+    Path("ends.py").write_text(
+        "from torch import nn\n"
+        "class Up(nn.Module):\n"
+        "    def __init__(self, in_channels, scale):\n"
+        "        raise SystemExit(3)\n"
+    )
+    assert main(["run", *FAST, "-u", "ends.py:Up", "-o", "r.json"]) == 1
+    assert "an upsampler's code ended the program (3)" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "words", [["doctor", "--seconds", "0"], ["models", "segformer-b1"], ["list"]]
+)
+def test_a_terminal_without_unicode_will_do(words) -> None:
+    environment = os.environ | {"PYTHONIOENCODING": "ascii", "COLUMNS": "100"}
+    done = subprocess.run(
+        [sys.executable, "-m", "dybench", *words], env=environment, capture_output=True,
+        text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0
+    assert "Traceback" not in done.stderr
+    assert "?" not in done.stdout

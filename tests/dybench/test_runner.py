@@ -301,7 +301,7 @@ def test_throttled_samples_are_a_note() -> None:
     entrant.readings = {0: Reading(1980), 1: Reading(900, ("power cap",))}
     row = with_latency(make_measurement("dysample"), entrant, None)
     assert row.latency_s.throttled == [1]
-    assert row.notes[0].startswith("1 of 2 samples")
+    assert row.notes[-1].startswith("1 of 2 samples")
 
 
 def test_a_reference_without_a_row_is_measured_as_it_would_be_with_one(monkeypatch) -> None:
@@ -322,7 +322,8 @@ def test_a_reference_that_cannot_run_is_named_in_the_rows() -> None:
     ).measurements
     assert row.latency_s is not None
     assert row.relative_latency is None
-    assert row.notes[-1].startswith("no ratios: deconv cannot run here: ValueError: `scale` (=3)")
+    said = "no ratios: deconv cannot run here: ValueError: `scale` (=3)"
+    assert row.notes[0].startswith(said)
 
 
 def test_a_changed_thread_count_is_said_in_what_is_saved(plugins) -> None:
@@ -331,3 +332,28 @@ def test_a_changed_thread_count_is_said_in_what_is_saved(plugins) -> None:
     runner.run(cases(f"{plugins}:Threads"), SETTINGS, save=saved.append)
     assert "changed torch's thread count" in saved[-1].measurements[0].notes[-1]
     assert torch.get_num_threads() == before
+
+
+@pytest.mark.parametrize(
+    ("rounds", "said"),
+    [
+        (1, "one round only: it says nothing of its own scatter"),
+        (3, "3 rounds only: its intervals cover 75%, not 95%"),
+        (5, "5 rounds only: its intervals cover 94%, not 95%"),
+        (6, None),
+    ],
+)
+def test_an_interval_of_few_rounds_is_not_passed_off_as_95_percent(rounds, said) -> None:
+    entrant = Contestant("dysample", lambda: None)
+    entrant.samples = dict.fromkeys(range(rounds), 0.1)
+    notes = with_latency(make_measurement("dysample"), entrant, None).notes
+    assert [note.partition(" (--")[0] for note in notes] == ([said] if said else [])
+
+
+@pytest.mark.parametrize("name", ["Raises", "WrongShape"])
+def test_a_reference_that_does_not_do_its_work_is_not_measured_against(plugins, name) -> None:
+    settings = Settings(pace=PACE, reference=f"{plugins}:{name}")
+    (row,) = measure("nearest", settings=settings).measurements
+    assert row.latency_s is not None
+    assert row.relative_latency is None
+    assert f"{plugins}:{name} cannot run here" in row.notes[0]

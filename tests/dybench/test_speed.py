@@ -146,3 +146,30 @@ def test_a_report_that_exists_is_refused_before_anything_is_measured(tmp_path, m
     with pytest.raises(DybenchError, match="exists already; --force replaces it"):
         speed(output=path)
     assert path.read_text() == "precious"
+
+
+def test_what_is_done_is_kept_when_a_scene_is_interrupted(tmp_path, monkeypatch, capsys) -> None:
+    results = [run_scene(SMALL, CPU, PACE)]
+
+    def one_and_then_ctrl_c(*_arguments, **_options):
+        if not results:
+            raise KeyboardInterrupt
+        return results.pop()
+
+    monkeypatch.setattr("dybench.speed.run_scene", one_and_then_ctrl_c)
+    with pytest.raises(KeyboardInterrupt):
+        speed(output=tmp_path / "speed.json")
+    assert [result.scene for result in load(tmp_path / "speed.json").results] == [SMALL.title]
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"only": "no such scene"}, "no scene's title holds it"),
+        ({"device": "tpu"}, "must be auto, cpu or cuda:N"),
+        ({"device": "cuda:77"}, "this machine has"),
+    ],
+)
+def test_what_cannot_be_measured_is_one_line(options, said) -> None:
+    with pytest.raises(DybenchError, match=said):
+        speed(**options)

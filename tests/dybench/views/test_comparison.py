@@ -173,7 +173,7 @@ def test_thresholds_are_not_rounded():
     report = make_report([make_measurement("dysample", ratio=1.0)])
     limits = Thresholds(slower_than=0.025, floor=0.004, between_runs=0.025, elsewhere=0.025)
     text = view.render_markdown(compare_reports(report, report, limits))
-    assert "SLOWER: over 2.5% by the estimate and 0.4% by the lower end" in text
+    assert "SLOWER: over 2.5% by the estimate and 0.4% by its interval" in text
 
 
 def test_exact_figures_have_a_line_each_in_markdown():
