@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
+import threading
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -76,16 +78,32 @@ def is_clean(repository: Path) -> bool:
 
 
 @contextmanager
+def _terminated_like_interrupted() -> Iterator[None]:
+    """Raise KeyboardInterrupt on SIGTERM too, which would otherwise clean nothing up."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # only the main thread may say what signals do
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+@contextmanager
 def checkout(repository: Path, revision: str, place: Path) -> Iterator[Path]:
     """Have `revision` checked out at `place`, which must not exist, while the block lasts.
+
+    While it does, SIGTERM raises KeyboardInterrupt, so that nothing is left behind.
 
     Raises:
         DybenchError: if there is no such revision, or git refuses.
     """
     commit = commit_of(repository, revision)
-    try:
-        git(repository, "worktree", "add", "--detach", "--quiet", str(place), commit)
-        yield place
-    finally:
-        if place.exists():
-            git(repository, "worktree", "remove", "--force", "--force", str(place))
+    with _terminated_like_interrupted():
+        try:
+            git(repository, "worktree", "add", "--detach", "--quiet", str(place), commit)
+            yield place
+        finally:
+            if place.exists():
+                git(repository, "worktree", "remove", "--force", "--force", str(place))

@@ -181,7 +181,8 @@ def test_another_revision_is_measured_from_its_own_tree(repository, capsys):
     assert git(repository, "worktree", "list").count("\n") == 0
 
 
-def test_an_interrupt_leaves_no_worktree_and_no_process(repository):
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_leaves_no_worktree_and_no_process(repository, sent):
     command = [sys.executable, "-m", "dybench", "check", "--against", "HEAD"]
     environment = {**os.environ, "PYTHONPATH": str(Path(dybench.__file__).parent.parent)}
     heard = []
@@ -193,7 +194,7 @@ def test_an_interrupt_leaves_no_worktree_and_no_process(repository):
             if "processes 1" in line:  # three workers are up
                 break
         workers = children(process.pid)
-        process.send_signal(signal.SIGINT)
+        process.send_signal(sent)
         process.stderr.read()
         assert process.wait(timeout=60) == 130
     assert git(repository, "worktree", "list").count("\n") == 0
