@@ -74,13 +74,19 @@ class CheckSettings(Axes, frozen=True, kw_only=True, forbid_unknown_fields=True,
         Raises:
             UsageError: if one makes no sense.
         """
-        return Thresholds(
+        found = Thresholds(
             slower_than=percentage("slower-than", self.slower_than),
             floor=percentage("floor", self.floor),
             between_runs=percentage("between-runs", self.between_runs),
             elsewhere=percentage("elsewhere", self.elsewhere),
             confidence=percentage("confidence", self.confidence, below=100.0),
         )
+        if found.floor > found.slower_than:
+            raise UsageError(
+                f"`floor` (={self.floor!r}) must not be above `slower-than` "
+                f"(={self.slower_than!r}): nothing between them would ever be called slower"
+            )
+        return found
 
     def gated(self) -> list[Case]:
         """The cases of this table's grid and of `cases`, each once; none if it names no upsampler.

@@ -11,7 +11,7 @@ from dybench.files import create_new, replace
 if TYPE_CHECKING:
     from pathlib import Path
 
-_PLAINER = str.maketrans("×–−±µ★◆†…→─✓≠²⁰¹²³⁴⁵⁶⁷⁸⁹", "x--~u#@!.>-v!20123456789")
+_PLAINER = str.maketrans("×–−±µ★◆†…→─✓≈≠²⁰¹²³⁴⁵⁶⁷⁸⁹", "x--~u#@!.>-v~!20123456789")
 
 
 def deliver(text: str, output: Path | None, *, force: bool = False) -> None:

@@ -36,6 +36,7 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
         params, flops: the same in plain numbers; None where not printed.
         counted_params: what they compare with: all or weights only, of `modules` upsamplers,
             in the authors' own form.
+        in_another_form: whether these are of another form of the module, known by its count.
         params_match, flops_match: to the last printed digit; None where nothing was printed.
         verdict: the same in words.
     """
@@ -47,6 +48,7 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     truncated: bool
     params: int | float | None
     counted_params: int
+    in_another_form: bool = False
     params_match: bool | None
     flops: int | float | None
     flops_match: bool | None
@@ -101,6 +103,7 @@ def _compare(counted: Counted, figure: Delta, block_source: str) -> Comparison:
         truncated=cut,
         params=_plain(printed_params),
         counted_params=params,
+        in_another_form=figure.module_params is not None,
         params_match=params_match,
         flops=_plain(printed_flops),
         flops_match=flops_match,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
-from dybench.models.tables import AGREES, DISAGREES, legend, tables
+from dybench.models.tables import AGREES, AGREES_OTHERWISE, DISAGREES, legend, tables
 from dybench.views import latex, markdown
 
 if TYPE_CHECKING:
@@ -185,4 +185,8 @@ def _latex_line(cells: Sequence[str]) -> str:
 
 
 def _tex(text: str) -> str:
-    return latex.escape(text).replace(AGREES, r"$\surd$").replace(DISAGREES, r"$\neq$")
+    signs = {AGREES: r"$\surd$", AGREES_OTHERWISE: r"$\approx$", DISAGREES: r"$\neq$"}
+    escaped = latex.escape(text)
+    for sign, command in signs.items():
+        escaped = escaped.replace(sign, command)
+    return escaped

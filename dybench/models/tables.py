@@ -25,11 +25,12 @@ if TYPE_CHECKING:
     from dybench.models.rows import Row
 
 GUIDE_MARK, PARTIAL_MARK = "(g)", "†"
-AGREES, DISAGREES = "✓", "≠"
+AGREES, AGREES_OTHERWISE, DISAGREES = "✓", "≈", "≠"
 _LEGEND = {
     GUIDE_MARK: "is given the stage's guide, which counts in none of its figures",
     PARTIAL_MARK: "a lower bound: some operators were not counted",
     AGREES: "the count agrees with what was printed, to the last digit",
+    AGREES_OTHERWISE: "what was printed is of another form of it, whose count agrees",
     DISAGREES: "it does not",
 }
 
@@ -160,7 +161,8 @@ def _published(row: Row) -> str:
     main = row.published[0]
     agrees = main.params_match is not False and main.flops_match is not False
     compact = main.printed.replace(" ", "").replace(",", " ")
-    return f"{compact} {AGREES if agrees else DISAGREES}"
+    mark = AGREES_OTHERWISE if main.in_another_form else AGREES
+    return f"{compact} {mark if agrees else DISAGREES}"
 
 
 def _about(model: Model) -> str:

@@ -121,3 +121,8 @@ def test_wrong_percentages(text):
 def test_wrong_times(text):
     with pytest.raises(UsageError, match="`x`"):
         seconds("x", text)
+
+
+def test_a_floor_above_what_counts_as_slower_makes_no_sense():
+    with pytest.raises(UsageError, match=r"`floor` \(='30%'\) must not be above `slower-than`"):
+        CheckSettings(floor="30%").thresholds()

@@ -224,3 +224,10 @@ def test_importing_the_command_imports_no_torch():
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )
     assert result.stdout.strip() == "set()"
+
+
+def test_a_figure_of_another_form_is_not_said_to_agree_with_the_count(capsys):
+    text = printed(capsys, "faster-rcnn-r50", upsampler=["a2u", "carafe"])
+    assert re.search(r"^a2u \(g\) .* 0\.1M ≈$", text, re.MULTILINE)
+    assert re.search(r"^carafe .* 0\.3M ✓$", text, re.MULTILINE)
+    assert "≈ what was printed is of another form of it, whose count agrees" in text

@@ -82,6 +82,16 @@ def test_several_reports_make_one_figure(report, tmp_path):
     assert "report [B]" in target.read_text()
 
 
+def test_upsamplers_are_chosen(report, tmp_path):
+    target = tmp_path / "f.svg"
+    words = ("--kind", "bars", "--cell", "upsampler=carafe,dysample", "-o", target)
+    assert run(report, *words).exit_code == 0
+    text = target.read_text()
+    assert "CARAFE" in text
+    assert "DySample" in text
+    assert "bilinear" not in text
+
+
 @pytest.mark.parametrize(
     ("words", "line"),
     [
@@ -92,6 +102,10 @@ def test_several_reports_make_one_figure(report, tmp_path):
         (["--kind", "scaling", "--size", "flops"], "for `--kind complexity` only"),
         (["--y", "speed"], "`--y` (='speed') is no metric"),
         (["--cell", "depth=3"], "`--cell` (='depth=3') must be field=value"),
+        (
+            ["--cell", "upsampler=fade"],
+            "names nothing that was measured: there is bilinear, carafe",
+        ),
         (["--cell", "channels=7"], "`--cell` (='channels=7') matches no cell"),
     ],
 )
