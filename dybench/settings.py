@@ -60,7 +60,7 @@ class CheckSettings(Axes, frozen=True, kw_only=True, forbid_unknown_fields=True,
     against: str | None = None
     budget: str = "10m"
     slower_than: str | float = "4%"
-    floor: str | float = "2%"
+    floor: str | float | None = None
     between_runs: str | float = "20%"
     elsewhere: str | float = "30%"
     confidence: str | float = "99%"
@@ -74,19 +74,20 @@ class CheckSettings(Axes, frozen=True, kw_only=True, forbid_unknown_fields=True,
         Raises:
             UsageError: if one makes no sense.
         """
-        found = Thresholds(
-            slower_than=percentage("slower-than", self.slower_than),
-            floor=percentage("floor", self.floor),
-            between_runs=percentage("between-runs", self.between_runs),
-            elsewhere=percentage("elsewhere", self.elsewhere),
-            confidence=percentage("confidence", self.confidence, below=100.0),
-        )
-        if found.floor > found.slower_than:
+        slower_than, floor = percentage("slower-than", self.slower_than), Thresholds().floor
+        floor = min(floor, slower_than) if self.floor is None else percentage("floor", self.floor)
+        if floor > slower_than:
             raise UsageError(
                 f"`floor` (={self.floor!r}) must not be above `slower-than` "
                 f"(={self.slower_than!r}): nothing between them would ever be called slower"
             )
-        return found
+        return Thresholds(
+            slower_than=slower_than,
+            floor=floor,
+            between_runs=percentage("between-runs", self.between_runs),
+            elsewhere=percentage("elsewhere", self.elsewhere),
+            confidence=percentage("confidence", self.confidence, below=100.0),
+        )
 
     def gated(self) -> list[Case]:
         """The cases of this table's grid and of `cases`, each once; none if it names no upsampler.

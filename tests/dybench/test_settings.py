@@ -126,3 +126,5 @@ def test_wrong_times(text):
 def test_a_floor_above_what_counts_as_slower_makes_no_sense():
     with pytest.raises(UsageError, match=r"`floor` \(='30%'\) must not be above `slower-than`"):
         CheckSettings(floor="30%").thresholds()
+    assert CheckSettings(slower_than="1%").thresholds().floor == 0.01
+    assert CheckSettings().thresholds().floor == 0.02
