@@ -16,6 +16,9 @@ Mode = Literal["inference", "training"]
 Runtime = Literal["eager", "compile", "onnxruntime"]
 Option = bool | int | float | str | None
 
+# How far DySample's offsets reach once it is trained, in low-resolution pixels.
+TRAINED_OFFSET_STD = 0.5
+
 
 class Cell(msgspec.Struct, frozen=True, order=True):
     """One cell of the grid: everything about a case but the upsampler in it."""

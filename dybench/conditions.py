@@ -6,8 +6,8 @@ from typing import Literal
 
 import msgspec
 
+from dybench.case import TRAINED_OFFSET_STD
 from dybench.measure.latency import Pace
-from dybench.subject import TRAINED_OFFSET_STD
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import torch
 
+from dybench.case import TRAINED_OFFSET_STD
 from dybench.reference import ReferenceCARAFE, ReferenceDySample
-from dybench.subject import TRAINED_OFFSET_STD, spread_offsets
+from dybench.subject import spread_offsets
 from dysample import CARAFE, Bilinear, DySample
 from dysample.ops import implementation
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 
 from dybench import runtimes
+from dybench.case import TRAINED_OFFSET_STD
 from dysample import DySample
 
 if TYPE_CHECKING:
@@ -16,8 +17,6 @@ if TYPE_CHECKING:
 
     from dybench.case import Case
     from dybench.sources import Source
-
-TRAINED_OFFSET_STD = 0.5  # low-resolution pixels
 
 
 class Subject(NamedTuple):

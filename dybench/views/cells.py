@@ -6,8 +6,9 @@ A `Report` goes in, `CellTable`s of finished strings come out; a format only lay
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
+from dybench.case import TRAINED_OFFSET_STD
 from dybench.pareto import pareto_front
 from dybench.published import holds_for
 from dybench.views.columns import Column, Units, Value, choose_units, fill_columns
@@ -118,10 +119,23 @@ def machine_line(report: Report) -> str:
     parts = list(dict.fromkeys(parts)) if any(name.startswith("cuda") for name in devices) else []
     if machine.get("cpu") and (not parts or "cpu" in devices):
         parts.append(str(machine["cpu"]))
-        parts += [f"{machine['threads']} threads"] if machine.get("threads") else []
+        threads = machine.get("threads")
+        parts += [f"{threads} {'thread' if threads == 1 else 'threads'}"] if threads else []
     if version := (machine.get("packages") or {}).get("torch"):
         parts.append(f"torch {version}")
+    parts += _unusual(report.settings)
     return ", ".join([*parts, report.created[:16].replace("T", " ")])
+
+
+def _unusual(settings: Mapping[str, Any]) -> list[str]:
+    """How a report was measured, where that is not as usual and moves its latencies."""
+    spread = settings.get("offset_std", TRAINED_OFFSET_STD)
+    said = {
+        "memory returned to the system": settings.get("memory_allocator", "keep") != "keep",
+        f"offset std {spread:g}": spread != TRAINED_OFFSET_STD,
+        "L2 emptied before each call": settings.get("flush_l2", False),
+    }
+    return [text for text, applies in said.items() if applies]
 
 
 def legend(tables: Iterable[CellTable]) -> list[tuple[str, str]]:

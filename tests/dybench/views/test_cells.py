@@ -250,3 +250,16 @@ def test_kernels_alone_are_a_column_where_they_were_timed():
     assert "kernels" not in [column.key for column in table(make_measurement("a")).columns]
     shown = table(make_measurement("a", latency=0.004, kernel_s=0.001), make_measurement("b"))
     assert [value.text for value in figures(shown, "kernels")] == ["1.00", "–"]
+
+
+def test_how_it_was_measured_is_said_where_that_is_not_as_usual():
+    usual = {"memory_allocator": "keep", "offset_std": 0.5, "flush_l2": False}
+    other = {"memory_allocator": "system", "offset_std": 0.0, "flush_l2": True}
+    machine = {"cpu": "Some CPU", "threads": 1}
+    assert machine_line(make_report(machine=machine, settings=usual)) == (
+        "Some CPU, 1 thread, 2026-03-01 12:00"
+    )
+    assert machine_line(make_report(machine=machine, settings=other)) == (
+        "Some CPU, 1 thread, memory returned to the system, offset std 0, "
+        "L2 emptied before each call, 2026-03-01 12:00"
+    )
