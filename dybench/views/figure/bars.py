@@ -7,16 +7,25 @@ from typing import TYPE_CHECKING
 from matplotlib import rc_context
 from matplotlib.patches import Rectangle
 
+from dybench.views.cells import PARTIAL_MARK
 from dybench.views.figure.caption import (
     Drawing,
+    letter,
+    lower_bounds,
     measured_on,
     memory_kinds,
     not_measured,
     sentences_of,
     without_metric,
 )
-from dybench.views.figure.frame import PAGE_PT, Page, fit_axis, grid, hide
-from dybench.views.figure.metrics import METRICS, format_value, metric_named, needs_log
+from dybench.views.figure.frame import PAGE_PT, Page, fit_axis, grid, hide, thin_ticks
+from dybench.views.figure.metrics import (
+    METRICS,
+    format_value,
+    is_lower_bound,
+    metric_named,
+    needs_log,
+)
 from dybench.views.figure.select import CellFilter, as_reports, choose_cells, rows_of
 from dybench.views.figure.style import FONT_PT, RC, SMALL_PT, style_of, text_size
 
@@ -32,6 +41,7 @@ if TYPE_CHECKING:
 
 BAR_PT, ROW_SPACE_PT, GAP_PT = 8.0, 5.0, 9.0
 BOTTOM_PT = 29.0
+TICK_SPACE_PT = 4.0  # between the labels of two ticks, in one panel or in two
 HATCHES = ("", "/////", "xxxxx", ".....")  # one a report
 VALUE_PT = SMALL_PT - 0.5
 
@@ -45,21 +55,22 @@ def draw_bars(
         UsageError: if the metric is unknown or `cell` matches nothing.
         ReportError: if no row of the report has any of the metrics.
     """
-    several = as_reports(reports)
+    wanted = cell or CellFilter()
+    several = as_reports(reports, wanted)
     metrics = [metric_named(metric, "--x")] if metric else list(METRICS.values())
 
     def usable(row: Measurement) -> bool:
         return row.status == "ok" and any(m.value(row) is not None for m in metrics)
 
     what = metrics[0].label if metric else "any metric"
-    cells, notes = choose_cells(several, cell or CellFilter(), usable, what)
+    cells, notes = choose_cells(several, wanted, usable, what)
     rows = rows_of(several, cells)
     shown = [row for row in rows if usable(row.measurement)]
     for each in metrics:
         absent = list(dict.fromkeys(without_metric(shown, each)))
         if absent:
             notes.append(f"{each.label} unknown (–): {', '.join(absent)}")
-    notes += not_measured(rows)
+    notes += [*lower_bounds(shown, metrics), *not_measured(rows)]
     sentences = [measured_on(several, cells)]
     if "memory" in [m.name for m in metrics]:
         sentences.append(memory_kinds(shown))
@@ -114,7 +125,7 @@ def _draw_report_key(key: Axes, reports: Sequence[int]) -> None:
             Rectangle((x, 6), 18, 8, facecolor="#CCCCCC", edgecolor="#333333", linewidth=0.4,
                       hatch=HATCHES[report])
         )  # fmt: skip
-        key.text(x + 22, 10, f"report [{chr(65 + report)}]", va="center", fontsize=SMALL_PT)
+        key.text(x + 22, 10, f"report [{letter(report)}]", va="center", fontsize=SMALL_PT)
 
 
 def _draw_metric(
@@ -145,7 +156,7 @@ def _draw_metric(
             plot.plot(interval, [y, y], color="#111111", linewidth=0.9, solid_capstyle="butt")
             end = max(end, interval[1])
         plot.annotate(
-            "–" if value is None else format_value(value), (max(end, base), y), (2.5, 0),
+            _printed(metric, row), (max(end, base), y), (2.5, 0),
             textcoords="offset points", va="center_baseline", fontsize=VALUE_PT, label="value",
         )  # fmt: skip
     grid(plot, "x")
@@ -168,11 +179,17 @@ def _fit(
         value = metric.value(row.measurement)
         interval = metric.interval(row.measurement)
         end = max(value or 0.0, base, interval[1] if interval else 0.0)
-        text = "–" if value is None else format_value(value)
         ends.append(end)
-        rooms.append(text_size(text, VALUE_PT)[0] + 5)
+        rooms.append(text_size(_printed(metric, row), VALUE_PT)[0] + 5)
     if max(ends) <= base:
         ends.append(base + 1.0)
         rooms.append(0.0)
     fit_axis(plot.xaxis, ends, [0.0] * len(ends), rooms, width, "log" if log else "linear")
+    thin_ticks(plot.xaxis, width, (GAP_PT - TICK_SPACE_PT) / 2, TICK_SPACE_PT)
     return base
+
+
+def _printed(metric: Metric, row: Row) -> str:
+    value = metric.value(row.measurement)
+    mark = PARTIAL_MARK if is_lower_bound(metric, row.measurement) else ""
+    return "–" if value is None else format_value(value) + mark

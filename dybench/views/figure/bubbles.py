@@ -86,7 +86,10 @@ def draw_bubbles(
             draw_key(key, axes.size, [(m.size, m.radius) for m in marks], shown, bool(paper))
         if clean:
             return page.figure
-    raise ReportError("the labels of so many upsamplers find no room; choose fewer with `--cell`")
+    raise ReportError(
+        "the labels of so many upsamplers find no room: "
+        "choose some with `--cell upsampler=NAME,NAME`"
+    )
 
 
 def _fit(

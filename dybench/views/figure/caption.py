@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from dybench.views.cells import PARTIAL_MARK, PARTIAL_MEANING
+from dybench.views.figure.metrics import is_lower_bound
 from dybench.views.figure.select import CELL_NOTE, describe_cell
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from matplotlib.figure import Figure
 
@@ -40,12 +42,48 @@ def machine_name(report: Report, device: str) -> str:
     return str(gpus[index].get("name") or UNNAMED)
 
 
-def describe_report(report: Report, device: str) -> str:
-    """Machine, device, threads and date in one phrase."""
+def describe_report(report: Report, devices: Iterable[str], date: str) -> str:
+    """Machine, devices, threads and date in one phrase."""
     threads = report.machine.get("threads")
-    on = f"{device}, {threads} threads" if threads and device == "cpu" else device
+    many = "1 thread" if threads == 1 else f"{threads} threads"
+    on = [
+        f"{machine_name(report, d)} ({f'{d}, {many}' if threads and d == 'cpu' else d})"
+        for d in devices
+    ]
     broken_off = "" if report.complete else ", run not complete"
-    return f"{machine_name(report, device)} ({on}), {report.created[:10]}{broken_off}"
+    return f"{', '.join(on)}, {date}{broken_off}"
+
+
+def dates_of(reports: Sequence[Report]) -> list[str]:
+    """When each was made: the day, and as much of the time as tells it from the others."""
+    created = [report.created.replace("T", " ") for report in reports]
+    lengths = (len("2026-03-01"), len("2026-03-01 12:00"), len("2026-03-01 12:00:00"), None)
+
+    def shortest(number: int) -> str:
+        others = created[:number] + created[number + 1 :]
+        forms = [(created[number][:n], [other[:n] for other in others]) for n in lengths]
+        return next((form for form, rest in forms if form not in rest), forms[-2][0])
+
+    return [shortest(number) for number in range(len(created))]
+
+
+def list_reports(reports: Sequence[Report], devices: Mapping[int, Iterable[str]]) -> str:
+    """The reports of which something is drawn, by number, each with its devices.
+
+    They have the letters of the key if they are several.
+    """
+    dates = dates_of([reports[number] for number in devices])
+    phrases = [
+        (f"[{letter(number)}] " if len(devices) > 1 else "")
+        + describe_report(reports[number], on, date)
+        for (number, on), date in zip(devices.items(), dates, strict=True)
+    ]
+    return "; ".join(phrases) + "."
+
+
+def letter(report: int) -> str:
+    """What stands for a report in a figure of several."""
+    return chr(ord("A") + report)
 
 
 def sentences_of(notes: Iterable[str]) -> list[str]:
@@ -56,12 +94,10 @@ def sentences_of(notes: Iterable[str]) -> list[str]:
 
 def measured_on(reports: Sequence[Report], cells: Sequence[Cell | None]) -> str:
     """The sentence on what was measured, where and when."""
-    shown = [(r, c) for r, c in zip(reports, cells, strict=True) if c is not None]
-    sentence = f"Measured: {describe_cell(shown[0][1])}; "
-    if len(shown) == 1:
-        return sentence + describe_report(shown[0][0], shown[0][1].device) + "."
-    letters = [f"[{chr(65 + n)}] {describe_report(r, c.device)}" for n, (r, c) in enumerate(shown)]
-    return sentence + "; ".join(letters) + "."
+    shown = {number: cell for number, cell in enumerate(cells) if cell is not None}
+    devices = {number: [cell.device] for number, cell in shown.items()}
+    first = next(iter(shown.values()))
+    return f"Measured: {describe_cell(first)}; {list_reports(reports, devices)}"
 
 
 def without_metric(rows: Iterable[Row], metric: Metric) -> list[str]:
@@ -74,12 +110,24 @@ def without_metric(rows: Iterable[Row], metric: Metric) -> list[str]:
 
 
 def not_measured(rows: Iterable[Row]) -> list[str]:
-    """One note for all rows that are not ok, with the status of each."""
-    bad = [row for row in rows if row.measurement.status != "ok"]
-    if not bad:
-        return []
-    words = (f"{row.title} ({row.measurement.status.replace('_', ' ')})" for row in bad)
-    return [f"not measured: {', '.join(words)}"]
+    """One note for all rows that are not ok, each title once with what became of it."""
+    bad: dict[str, list[str]] = {}
+    for row in rows:
+        if row.measurement.status != "ok":
+            bad.setdefault(row.title, []).append(row.measurement.status.replace("_", " "))
+    words = (f"{title} ({', '.join(dict.fromkeys(found))})" for title, found in bad.items())
+    return [f"not measured: {', '.join(words)}"] if bad else []
+
+
+def lower_bounds(rows: Iterable[Row], metrics: Iterable[Metric]) -> list[str]:
+    """One note on the values that leave operators out, naming those of each upsampler."""
+    wanted = list(metrics)
+    uncounted: dict[str, dict[str, int]] = {}
+    for row in rows:
+        if any(is_lower_bound(metric, row.measurement) for metric in wanted):
+            uncounted.setdefault(row.title, {}).update(row.measurement.flops_unsupported)
+    words = (f"{title}: {', '.join(sorted(names))}" for title, names in uncounted.items())
+    return [f"{PARTIAL_MARK} {PARTIAL_MEANING} ({'; '.join(words)})"] if uncounted else []
 
 
 def memory_kinds(rows: Iterable[Row]) -> str:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from dybench.published import load_published
+from dybench.views.cells import PARTIAL_MARK
 from dybench.views.figure.bubbles import (
     PLOT_HEIGHT,
     PLOT_WIDTH,
@@ -16,14 +18,21 @@ from dybench.views.figure.bubbles import (
 )
 from dybench.views.figure.caption import (
     Drawing,
+    lower_bounds,
     measured_on,
     memory_kinds,
     not_measured,
     sentences_of,
     without_metric,
 )
-from dybench.views.figure.metrics import METRICS, MIOU, metric_named
-from dybench.views.figure.select import CellFilter, as_reports, choose_cells, rows_of
+from dybench.views.figure.metrics import METRICS, MIOU, is_lower_bound, metric_named
+from dybench.views.figure.select import (
+    CellFilter,
+    as_reports,
+    choose_cells,
+    is_papers,
+    rows_of,
+)
 from dybench.views.figure.style import style_of
 
 if TYPE_CHECKING:
@@ -51,7 +60,8 @@ def draw_complexity(
         UsageError: if a metric is unknown or `cell` matches nothing.
         ReportError: if no row has both `x` and `y`.
     """
-    several = as_reports(reports)
+    wanted = cell or CellFilter()
+    several = as_reports(reports, wanted)
     axes, notes = _choose_metrics(several, x, y, size)
 
     def usable(row: Measurement) -> bool:
@@ -59,11 +69,12 @@ def draw_complexity(
         return row.status == "ok" and None not in values
 
     what = f"both {axes.x.label} and {axes.y.label.partition(',')[0]}"
-    cells, more = choose_cells(several, cell or CellFilter(), usable, what)
+    cells, more = choose_cells(several, wanted, usable, what)
     rows = rows_of(several, cells)
-    notes = [*notes, *more, *_missing(rows, axes)]
-    marks = _marks([row for row in rows if usable(row.measurement)], axes)
-    paper = _paper_marks(axes)
+    shown = [row for row in rows if usable(row.measurement)]
+    notes = [*notes, *more, *_missing(rows, axes), *lower_bounds(shown, vars(axes).values())]
+    marks = _marks(shown, axes)
+    paper = _paper_marks(axes, marks) if all(is_papers(c) for c in cells if c) else []
     sentences = [measured_on(several, cells), *_sentences(marks, axes, paper, rows)]
     sentences += sentences_of(notes)
     caption = " ".join(sentence for sentence in sentences if sentence)
@@ -110,7 +121,7 @@ def _marks(rows: Sequence[Row], axes: Axes3) -> list[Mark]:
         across, up = (float(v) for v in found if v is not None)
         marks.append(
             Mark(
-                row,
+                _marked(row, axes),
                 style_of(row.measurement.case.upsampler, others),
                 across,
                 up,
@@ -122,12 +133,21 @@ def _marks(rows: Sequence[Row], axes: Axes3) -> list[Mark]:
     return marks
 
 
-def _paper_marks(axes: Axes3) -> list[PaperMark]:
+def _marked(row: Row, axes: Axes3) -> Row:
+    """The row, its title marked if a value drawn of it is a lower bound."""
+    partial = any(is_lower_bound(metric, row.measurement) for metric in vars(axes).values())
+    return replace(row, title=row.title + PARTIAL_MARK) if partial else row
+
+
+def _paper_marks(axes: Axes3, marks: Sequence[Mark]) -> list[PaperMark]:
+    """The paper's points of the upsamplers drawn: each has its name from the bubble beside it."""
+    drawn = {mark.row.measurement.case.upsampler for mark in marks}
     if axes.x.name != "latency" or axes.y is not MIOU:
         return []
     return [
         PaperMark(p.upsampler, style_of(p.upsampler, []), p.latency_ms, p.miou)
         for p in load_published().figure_1.points
+        if p.upsampler in drawn
     ]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,7 +13,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocat
 from dybench.views.figure.style import DPI, RC, SMALL_PT, text_size
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from matplotlib.axes import Axes
     from matplotlib.axis import Axis
@@ -145,6 +146,31 @@ def fit_axis(
     ticks = _ticks(low, high, scale, length, min(values), positive)
     axis.set_major_locator(FixedLocator(ticks))
     axis.set_major_formatter(FuncFormatter(lambda value, _: format_tick(value)))
+
+
+def thin_ticks(axis: Axis, length: float, beyond: float, apart: float) -> None:
+    """Keep the ticks of an x axis whose labels reach no more than `beyond` points past its ends.
+
+    And are `apart` points from one another. A log axis left with one tick gets other decades.
+    """
+    mapped = axis.get_transform().transform
+    low, high = axis.axes.get_xlim()
+    start, end = (float(v) for v in mapped(np.asarray([low, high])))
+
+    def fitting(ticks: Iterable[float]) -> list[float]:
+        kept, free = [], -beyond
+        for tick in ticks:
+            centre = (float(mapped(np.asarray([tick]))[0]) - start) / (end - start) * length
+            half = text_size(format_tick(tick), SMALL_PT)[0] / 2
+            if centre - half >= free and centre + half <= length + beyond:
+                kept.append(float(tick))
+                free = centre + half + apart
+        return kept
+
+    found = fitting(axis.get_majorticklocs())
+    if len(found) < 2 and axis.get_scale() == "log":
+        found = fitting(10.0**power for power in range(math.ceil(start), math.floor(end) + 1))
+    axis.set_major_locator(FixedLocator(found))
 
 
 def format_tick(value: float) -> str:

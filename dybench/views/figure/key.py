@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from matplotlib.patches import Circle
 
+from dybench.views.figure.caption import letter
 from dybench.views.figure.frame import hide
 from dybench.views.figure.style import PAPER_COLOUR, REPORT_LINES, SMALL_PT
 
@@ -33,7 +34,7 @@ def draw_key(
     if len(reports) > 1:
         for number in reports:
             _swatch(key, top - 5, "#BBBBBB" if number == 0 else "none", REPORT_LINES[number])
-            key.text(18, top - 5, f"report [{chr(65 + number)}]", va="center", fontsize=SMALL_PT)
+            key.text(18, top - 5, f"report [{letter(number)}]", va="center", fontsize=SMALL_PT)
             top -= _LINE_PT
     if paper:
         key.scatter(

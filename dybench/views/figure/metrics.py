@@ -88,6 +88,12 @@ def metric_named(name: str, option: str, *, also: Sequence[Metric] = ()) -> Metr
     raise UsageError(f"`{option}` (={name!r}) is no metric it can show: {hint}")
 
 
+def is_lower_bound(metric: Metric, row: Measurement) -> bool:
+    """Whether the row's value of the metric leaves out operators that no counter knows."""
+    counted = metric.name == "flops" and row.flops is not None
+    return counted and bool(row.flops_unsupported)
+
+
 def format_value(value: float) -> str:
     """Three significant digits, without an exponent wherever that stays readable."""
     if value == 0 or 1e-4 <= abs(value) < 1e7:

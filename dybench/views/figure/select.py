@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from dataclasses import dataclass, field
 from itertools import chain, count
 from typing import TYPE_CHECKING
@@ -42,9 +43,10 @@ class Row:
 
 @dataclass(frozen=True)
 class CellFilter:
-    """Wanted values of some fields of a `Cell`; an empty one takes every cell."""
+    """Wanted values of some fields of a `Cell`, and upsamplers; an empty one takes everything."""
 
     wanted: dict[str, int | str] = field(default_factory=dict)
+    upsamplers: tuple[str, ...] = ()
 
     def __call__(self, cell: Cell) -> bool:
         """Whether the cell has all the wanted values."""
@@ -52,49 +54,80 @@ class CellFilter:
 
     def __str__(self) -> str:
         """The filter as it is typed."""
-        return ",".join(f"{name}={value}" for name, value in self.wanted.items())
+        chosen = [f"upsampler={','.join(self.upsamplers)}"] if self.upsamplers else []
+        return ",".join([*(f"{name}={value}" for name, value in self.wanted.items()), *chosen])
 
 
 def parse_filter(text: str | None) -> CellFilter:
-    """Read `channels=256,size=120x120,dtype=float16`.
+    """Read `channels=256,size=120x120,dtype=float16,upsampler=carafe,fade`.
 
     Raises:
         UsageError: if a field is unknown or its value is no number where one is due.
     """
     wanted: dict[str, int | str] = {}
-    defaults = Cell(1, 1, 1, 1)
+    upsamplers: list[str] = []
+    known = ("size", *Cell.__struct_fields__, "upsampler")
+    last = ""
     for part in (text or "").split(","):
         name, equals, value = (piece.strip() for piece in part.partition("="))
         if not part.strip():
             continue
-        pairs = [(name, value)]
-        if name == "size":
-            height, _, width = value.lower().partition("x")
-            pairs = [("height", height), ("width", width or height)]
-        for key, item in pairs:
-            if not equals or key not in Cell.__struct_fields__:
-                known = ", ".join(("size", *Cell.__struct_fields__))
-                raise UsageError(
-                    f"`--cell` (={text!r}) must be field=value, with a field of {known}"
-                )
-            wanted[key] = item
-            if isinstance(getattr(defaults, key), int):
-                if not item.isdecimal():
-                    raise UsageError(f"`--cell` (={text!r}) must give {name} as a positive integer")
-                wanted[key] = int(item)
-    return CellFilter(wanted)
+        if not equals and last == "upsampler":
+            name, value = last, name
+        elif not equals or name not in known:
+            raise UsageError(
+                f"`--cell` (={text!r}) must be field=value, with a field of {', '.join(known)}"
+            )
+        last = name
+        if name == "upsampler":
+            upsamplers.append(value)
+        else:
+            wanted |= _parse_field(name, value, text)
+    return CellFilter(wanted, tuple(upsamplers))
 
 
-def as_reports(reports: Report | Sequence[Report]) -> list[Report]:
-    """One report or several, as a list.
+def _parse_field(name: str, value: str, text: str | None) -> dict[str, int | str]:
+    pairs = {name: value}
+    if name == "size":
+        height, _, width = value.lower().partition("x")
+        pairs = {"height": height, "width": width or height}
+    if isinstance(getattr(Cell(1, 1, 1, 1), next(iter(pairs))), str):
+        return dict(pairs)
+    if not all(item.isdecimal() for item in pairs.values()):
+        raise UsageError(f"`--cell` (={text!r}) must give {name} as a positive integer")
+    return {key: int(item) for key, item in pairs.items()}
+
+
+def as_reports(reports: Report | Sequence[Report], wanted: CellFilter) -> list[Report]:
+    """One report or several, as a list, each with the wanted upsamplers alone.
 
     Raises:
-        UsageError: if there are none, or more than can be told apart.
+        UsageError: if there are none, more than can be told apart, or no such upsampler.
     """
     several = [reports] if isinstance(reports, Report) else list(reports)
     if not 1 <= len(several) <= MAX_REPORTS:
         raise UsageError(f"a figure shows 1 to {MAX_REPORTS} reports, not {len(several)}")
-    return several
+    if not wanted.upsamplers:
+        return several
+    rows = [row for report in several for row in report.measurements]
+    there = list(dict.fromkeys(row.case.upsampler for row in rows))
+    chosen = {name for wish in wanted.upsamplers for name in _named(wish, there)}
+    return [
+        msgspec.structs.replace(
+            report, measurements=[m for m in report.measurements if m.case.upsampler in chosen]
+        )
+        for report in several
+    ]
+
+
+def _named(wish: str, there: Sequence[str]) -> list[str]:
+    """The upsamplers that are named so in full, or else in a figure."""
+    alike = [name for name in there if title_of(name) == wish]
+    if wish in there or alike:
+        return [wish] if wish in there else alike
+    near = difflib.get_close_matches(wish, [*there, *map(title_of, there)], n=1)
+    hint = f"did you mean {near[0]!r}?" if near else f"there is {', '.join(there[:9])}"
+    raise UsageError(f"`--cell` (='upsampler={wish}') names nothing that was measured: {hint}")
 
 
 def identity(case: Case) -> Identity:
@@ -146,6 +179,12 @@ def _first_cell(having: Sequence[Cell], wanted: CellFilter, what: str) -> Cell:
             f"`--cell` (={str(wanted)!r}) matches no cell with {what}; there is {there}"
         )
     return min(matching, key=_strangeness)
+
+
+def is_papers(cell: Cell) -> bool:
+    """Whether the cell is what the paper's Figure 1 was measured at, whatever its dtype."""
+    found = (cell.channels, cell.height, cell.width, cell.scale, cell.batch, cell.mode)
+    return found == (*PAPER_SHAPE, 1, "inference")
 
 
 def _strangeness(cell: Cell) -> tuple[bool, ...]:

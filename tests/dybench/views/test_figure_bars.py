@@ -1,5 +1,8 @@
 """Bars: lengths, printed values, zeros and gaps are those of the report."""
 
+import random
+from itertools import pairwise
+
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
@@ -51,6 +54,21 @@ def test_zero_is_zero_without_a_bar():
     assert len(plot.patches) == 1
 
 
+def test_uncounted_flops_are_marked_and_their_operators_named():
+    rows = [
+        make_measurement("nearest", flops=0, flops_unsupported={"aten::fft": 1}),
+        make_measurement("deconv", flops=None, flops_unsupported={"aten::fft": 1}),
+        make_measurement("carafe"),
+    ]
+    drawing = draw_bars(make_report(rows))
+    assert sorted(values(panel(drawing.figure, "FLOPs"))) == ["0†", "1.00", "–"]
+    assert not any("†" in text for text in values(panel(drawing.figure, "parameters")))
+    note = "† a lower bound: some operators were not counted (nearest: aten::fft)"
+    assert note in drawing.notes
+    assert note in " ".join(text.get_text() for text in drawing.figure.texts)
+    assert draw_bars(make_report(rows), "latency").notes == ()
+
+
 def test_a_gap_is_a_gap_and_said():
     rows = [make_measurement("carafe", memory=None), make_measurement("nearest")]
     drawing = draw_bars(make_report(rows))
@@ -66,6 +84,47 @@ def test_printed_values_stay_in_their_panel():
     for plot in figure.axes:
         frame = plot.get_window_extent(renderer)
         assert all(text.get_window_extent(renderer).x1 <= frame.x1 for text in plot.texts)
+
+
+def tick_boxes(figure):
+    renderer = FigureCanvasAgg(figure).get_renderer()
+    figure.draw(renderer)
+    labels = [label for plot in figure.axes for label in plot.get_xticklabels()]
+    return [label.get_window_extent(renderer) for label in labels]
+
+
+def rows_at_random(seed):
+    rng = random.Random(seed)
+    names = [*TYPICAL, "m.py:" + "ALongNameForAnUpsampler" * rng.randrange(3)]
+    return [
+        make_measurement(
+            name,
+            params=int(10 ** rng.uniform(0, 8)),
+            flops=int(10 ** rng.uniform(5, 12)),
+            memory=int(10 ** rng.uniform(5, 10)),
+            latency=10 ** rng.uniform(-6, 2),
+        )
+        for name in rng.sample(names, rng.randrange(1, len(names)))
+    ]
+
+
+CROWDED = [
+    make_measurement("carafe", params=8_000, flops=10**7, memory=10**8, latency=1e-5),
+    make_measurement("fade", params=10**7, flops=10**10, memory=10**5, latency=1e-2),
+]
+
+
+@pytest.mark.parametrize(
+    "rows", [None, make_cell(channels=64), CROWDED, *map(rows_at_random, range(30))]
+)
+def test_tick_labels_are_apart_in_a_panel_and_from_the_next(rows):
+    figure = figure_of(make_report(rows))
+    boxes = tick_boxes(figure)
+    three_points = 3 * figure.dpi / 72
+    gaps = [later.x0 - earlier.x1 for earlier, later in pairwise(boxes)]
+    assert min(gaps) >= three_points
+    assert boxes[-1].x1 <= figure.get_size_inches()[0] * figure.dpi
+    assert all(len(plot.get_xticks()) >= 2 for plot in figure.axes)
 
 
 @pytest.mark.parametrize("name", ["carafe", "mod:" + "AVeryLongNameForAnUpsampler" * 3])

@@ -172,7 +172,7 @@ def test_the_frame_grows_while_a_label_finds_no_place(monkeypatch, fails):
 
 def test_labels_without_any_room_are_one_line(monkeypatch):
     monkeypatch.setattr(bubbles_module, "place", lambda *_: None)
-    with pytest.raises(ReportError, match="find no room"):
+    with pytest.raises(ReportError, match="find no room: choose some with `--cell upsampler="):
         figure_of(make_report())
 
 
@@ -213,6 +213,46 @@ def test_the_papers_points_are_gone_from_other_axes(axes):
     figure = figure_of(make_report(), **axes)
     assert not [a for a in figure.axes[0].collections if a.get_label() == "paper"]
     assert "ICCV" not in caption(figure)
+
+
+def hollow(figure):
+    return [a for a in figure.axes[0].collections if a.get_label() == "paper"]
+
+
+@pytest.mark.parametrize(
+    "fields", [{"channels": 16, "height": 8, "width": 8}, {"mode": "training"}, {"batch": 2}]
+)
+def test_the_papers_points_are_gone_from_other_cells(fields):
+    figure = figure_of(make_report(make_cell(**fields)))
+    assert hollow(figure) == []
+    assert "ICCV" not in caption(figure)
+    assert not any("paper" in text.get_text() for text in figure.axes[1].texts)
+    assert not [line for line in figure.axes[0].lines if line.get_color() == "#C4C4C4"]
+
+
+def test_the_papers_cell_has_its_points_in_any_dtype():
+    assert len(hollow(figure_of(make_report(make_cell(dtype="float16"))))) == 10
+
+
+def test_the_papers_points_are_of_what_is_drawn_and_each_has_its_line():
+    figure = figure_of(make_report(make_cell(["carafe", "dysample", "a2u", "nearest"])))
+    places = [tuple(a.get_offsets()[0]) for a in hollow(figure)]
+    assert places == [(12.6, 42.82), (6.2, 43.21)]
+    lines = [line for line in figure.axes[0].lines if line.get_color() == "#C4C4C4"]
+    assert [(line.get_xdata()[0], line.get_ydata()[0]) for line in lines] == places
+
+
+def test_uncounted_flops_are_marked_and_their_operators_named():
+    rows = [
+        make_measurement("carafe", flops=0, flops_unsupported={"aten::fft": 2, "aten::cumsum": 1}),
+        make_measurement("bilinear"),
+    ]
+    drawing = draw_complexity(make_report(rows))
+    note = "† a lower bound: some operators were not counted (CARAFE: aten::cumsum, aten::fft)"
+    assert drawing.notes == (note,)
+    assert note in caption(drawing.figure)
+    assert {text for text, _ in labels(drawing.figure)} == {"CARAFE†", "bilinear"}
+    assert draw_complexity(make_report(rows), size="memory").notes == ()
 
 
 def test_no_miou_is_invented():
@@ -318,6 +358,15 @@ def test_a_report_without_that_cell_is_left_out_and_named():
     other = make_report(make_cell(["carafe"], channels=64))
     notes = draw_complexity([make_report(), other]).notes
     assert any(note.startswith("report 2 left out") for note in notes)
+
+
+def test_a_report_left_out_leaves_its_letter_out():
+    other = make_report(make_cell(["carafe"], channels=64))
+    figure = figure_of([make_report(), other, make_report(created="2026-05-01T00:00:00Z")])
+    key = [text.get_text() for text in figure.axes[1].texts]
+    assert key[:2] == ["report [A]", "report [C]"]
+    assert "[C] Synthetic CPU (cpu, 2 threads), 2026-05-01" in caption(figure)
+    assert "[B]" not in caption(figure)
 
 
 def test_too_many_reports_are_refused():
