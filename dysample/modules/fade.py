@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-import torch
 import torch.nn.functional as F
 from torch import nn
 
 from dysample._checks import check_guide, check_map, check_odd, check_positive, check_scale
 from dysample.modules._kernels import softmax_taps
 from dysample.modules._size import fit_to_size
-from dysample.ops._implementation import may_overwrite
+from dysample.ops._implementation import is_followed, may_overwrite
 from dysample.ops.reassemble import reassemble
 
 if TYPE_CHECKING:
@@ -88,10 +87,9 @@ class FADE(nn.Module):
         if self.gating:
             gate = self.gate_generator(x).to(out.dtype)
             guide = guide.to(out.dtype)
-            if may_overwrite():  # the map is the largest there is
-                out = out.mul_(1 - gate).addcmul_(gate, guide)
-            else:
-                out = torch.addcmul(out * (1 - gate), gate, guide)
+            # In place where possible: the map is the largest there is.
+            out = out.mul_(1 - gate) if may_overwrite() else out * (1 - gate)
+            out = out.addcmul(gate, guide) if is_followed() else out.addcmul_(gate, guide)
         return fit_to_size(out, size)
 
     def extra_repr(self) -> str:

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import torch
+from torch._C._functorch import TransformType
 from torch.autograd import forward_ad
 
 if TYPE_CHECKING:
@@ -44,19 +45,22 @@ def implementation(name: str) -> Iterator[None]:
 def chosen(name: str | None) -> str:
     """Return the implementation asked for by keyword, else by the context, else "auto".
 
-    In place of "auto", forward-mode differentiation and the transforms of `torch.func` get
-    "naive": the operators have no formula for the one, and torch would take their derivative to be
-    zero; and it has no gradient of custom operators for the others.
+    In place of "auto", forward-mode differentiation and the gradients of `torch.func` get "naive":
+    the operators have no formula for the one, and torch would take their derivative to be zero;
+    and for the others torch asks no custom operator.
     """
     name = _CHOICE.name if name is None else name
-    return "naive" if name == "auto" and _is_transformed() else name
+    return "naive" if name == "auto" and _is_differentiated() else name
 
 
-def _is_transformed() -> bool:
-    """Whether forward-mode differentiation or a transform of `torch.func` is at work."""
+def _is_differentiated() -> bool:
+    """Whether forward-mode differentiation or a gradient of `torch.func` is at work."""
     if torch.compiler.is_compiling():
         return False
-    return forward_ad._current_level >= 0 or torch._C._are_functorch_transforms_active()
+    if forward_ad._current_level >= 0:
+        return True
+    transforms = torch._C._functorch.get_interpreter_stack() or ()
+    return any(each.key() != TransformType.Vmap for each in transforms)
 
 
 def is_tracing() -> bool:
@@ -64,13 +68,20 @@ def is_tracing() -> bool:
     return bool(torch.jit.is_tracing())  # type: ignore[attr-defined, no-untyped-call]
 
 
-def may_overwrite() -> bool:
-    """Whether a map that was just made may be written over.
+def is_followed() -> bool:
+    """Whether something follows each operation: an exporter, a tracer, or a `torch.func`."""
+    return inline() or is_tracing() or _is_transformed()
 
-    Not where something keeps it or follows each operation: autograd, an exporter, a tracer, or a
-    transform of `torch.func`.
-    """
-    return not (torch.is_grad_enabled() or inline() or is_tracing() or _is_transformed())
+
+def _is_transformed() -> bool:
+    if torch.compiler.is_compiling():
+        return False
+    return forward_ad._current_level >= 0 or torch._C._are_functorch_transforms_active()
+
+
+def may_overwrite() -> bool:
+    """Whether a map that was just made may be written over: neither kept nor followed."""
+    return not (torch.is_grad_enabled() or is_followed())
 
 
 def require(implementation_name: str, operator: str, reason: Reason) -> None:
@@ -101,6 +112,13 @@ def memory_format(x: Tensor) -> torch.memory_format:
     if x.stride(1) == 1 and x.stride(3) >= x.shape[1]:
         return torch.channels_last
     return torch.contiguous_format
+
+
+def laid_out(out: Tensor, like: Tensor) -> Tensor:
+    """Return `out` in the memory format of `like`; as it is where `torch.func` knows no other."""
+    if _is_transformed():
+        return out
+    return out.contiguous(memory_format=memory_format(like))
 
 
 def compute_dtype(x: Tensor) -> torch.dtype:

@@ -54,3 +54,26 @@ def register(
     full = f"dysample::{name}"
     torch.library.register_fake(full, fake, lib=LIBRARY)
     torch.library.register_autograd(full, backward, setup_context=save, lib=LIBRARY)
+
+
+def register_batches(name: str) -> None:
+    """Let `torch.func.vmap` run the operator `name` once, its batch in that of the images.
+
+    Every tensor of the operator, and its result, begins with the images.
+    """
+    operator = getattr(torch.ops.dysample, name).default
+
+    def run(info: Any, dims: tuple[int | None, ...], *args: Any) -> tuple[Tensor, int]:  # noqa: ANN401
+        def folded(arg: Any, dim: int | None) -> Any:  # noqa: ANN401
+            if not isinstance(arg, torch.Tensor):
+                return arg
+            if dim is None:
+                arg = arg.unsqueeze(0).expand(info.batch_size, *arg.shape)
+            else:
+                arg = arg.movedim(dim, 0)
+            return arg.flatten(0, 1)
+
+        out = operator(*(folded(arg, dim) for arg, dim in zip(args, dims, strict=True)))
+        return out.unflatten(0, (info.batch_size, -1)), 0
+
+    torch.library.register_vmap(f"dysample::{name}", run, lib=LIBRARY)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
+
 import pytest
 import torch
 from torch import nn
-from torch.func import functional_call, grad, stack_module_state, vmap
+from torch.func import functional_call, grad, jacfwd, jacrev, stack_module_state, vmap
 
 from dysample import UPSAMPLERS, build_upsampler
 from dysample.ops import affinity, offset_sample, point_sample, reassemble
@@ -22,15 +24,19 @@ def upsampler(name):
     return module
 
 
-def maps(name, n=3, h=3, w=4):
-    x = torch.randn(n, CHANNELS, h, w)
+LAYOUTS = (torch.contiguous_format, torch.channels_last)
+
+
+def maps(name, n=3, h=3, w=4, layout=torch.contiguous_format):
+    x = torch.randn(n, CHANNELS, h, w).contiguous(memory_format=layout)
     return [x, torch.randn(n, CHANNELS, 2 * h, 2 * w)] if UPSAMPLERS[name].guided else [x]
 
 
+@pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("name", UPSAMPLERS)
-def test_gradients_of_each_image_are_those_of_autograd(name):
+def test_gradients_of_each_image_are_those_of_autograd(name, layout):
     module = upsampler(name)
-    x, *guide = maps(name)
+    x, *guide = maps(name, layout=layout)
 
     def loss(*image):
         return module(*(part[None] for part in image)).square().sum()
@@ -49,7 +55,7 @@ def test_an_ensemble_runs_as_one(name):
     with torch.no_grad():
         for parameter in members[1].parameters():
             parameter.mul_(1.1)
-    args = maps(name)
+    args = maps(name, layout=torch.channels_last)
     with torch.no_grad():
         parameters, buffers = stack_module_state(members)
         found = vmap(lambda p, b: functional_call(members[0], (p, b), tuple(args)))(
@@ -57,6 +63,49 @@ def test_an_ensemble_runs_as_one(name):
         )
         expected = torch.stack([member(*args) for member in members])
     torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("name", UPSAMPLERS)
+def test_a_batch_of_batches_is_run_as_one(name, layout):
+    """By the operators themselves, with a backward pass through them."""
+    if name == "sapa-b" and layout is torch.channels_last:
+        pytest.skip("torch's own group norm cannot do that")
+    module = upsampler(name)
+    args = [torch.stack([x, 2 * x]) for x in maps(name, n=2, layout=layout)]
+    args[0].requires_grad_()
+    expected = torch.stack([module(*each) for each in zip(*args, strict=True)])
+    expected.square().sum().backward()
+    wanted, args[0].grad = args[0].grad, None
+    found = vmap(module)(*args)
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)
+    found.square().sum().backward()
+    torch.testing.assert_close(args[0].grad, wanted, rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_vmap_runs_the_operator_and_not_its_definition(layout, monkeypatch):
+    definition = importlib.import_module("dysample.ops.point_sample.naive")
+    monkeypatch.setattr(definition, "offset_sample", None)
+    module = upsampler("dysample")
+    x = torch.randn(2, 3, 1, CHANNELS, 4, 5)
+    with torch.no_grad():
+        found = vmap(vmap(module))(x)
+        expected = module(x.flatten(0, 2).contiguous(memory_format=layout))
+    torch.testing.assert_close(found.flatten(0, 2), expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.filterwarnings("ignore:.torch.jit.script. is deprecated")  # of torch's own
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("name", ["dysample", "carafe"])
+def test_forward_and_reverse_mode_agree_on_the_jacobian(name, layout):
+    module = upsampler(name).double()
+    (x,) = maps(name, n=1, h=2, w=2, layout=layout)
+
+    def means(values):
+        return module(values).mean((0, 2, 3))
+
+    torch.testing.assert_close(jacfwd(means)(x.double()), jacrev(means)(x.double()))
 
 
 @pytest.mark.filterwarnings("ignore::torch.jit.TracerWarning")

@@ -12,6 +12,7 @@ from dysample.ops._library import (
     Context,
     no_second_derivative,
     register,
+    register_batches,
     save_nothing,
     save_two,
 )
@@ -77,4 +78,5 @@ def _autograd(ctx: Context, gradient: Tensor) -> tuple[Tensor | None, ...]:
 
 
 register("affinity", _affinity, _affinity_fake, save_two, _autograd)
+register_batches("affinity")
 register("affinity_backward", _backward, _backward_fake, save_nothing, no_second_derivative)

@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from dysample.ops._implementation import memory_format
-from dysample.ops._library import LIBRARY, Context, no_second_derivative, register, save_nothing
+from dysample.ops._library import (
+    LIBRARY,
+    Context,
+    no_second_derivative,
+    register,
+    register_batches,
+    save_nothing,
+)
 from dysample.ops._triton import takes_triton
 from dysample.ops.point_sample import composed, fused, gather, points
 from dysample.ops.point_sample.dispatch import Reading, choose
@@ -207,6 +214,8 @@ def _wanted(found: tuple[Tensor, ...], needed: list[bool]) -> list[Tensor | None
 
 register("point_sample", _point_sample, _point_sample_fake, _save, _point_sample_autograd)
 register("offset_sample", _offset_sample, _offset_sample_fake, _save, _offset_sample_autograd)
+register_batches("point_sample")
+register_batches("offset_sample")
 register(
     "point_sample_backward",
     _point_sample_backward,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from dysample.ops._implementation import compute_dtype, memory_format
+from dysample.ops._implementation import compute_dtype, laid_out
 from dysample.ops.point_sample.positions import subpixel_start
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def point_sample(x: Tensor, positions: Tensor, weights: Tensor | None, padding: 
             out = out + tap * share.unsqueeze(-1)
     out = (out * weights.to(out.dtype).unsqueeze(-1)).sum(2)
     out = out.movedim(-1, 2).reshape(n, channels, out_height, out_width).to(x.dtype)
-    return out.contiguous(memory_format=memory_format(x))
+    return laid_out(out, x)
 
 
 def _clamped(position: Tensor, length: int) -> Tensor:
@@ -72,4 +72,4 @@ def offset_sample(
             read.append(point_sample(x, torch.stack((px, py), 1), None, "border"))
     out = torch.stack(read).view(scale, scale, n, channels, height, width)
     out = out.permute(2, 3, 4, 0, 5, 1).reshape(n, channels, height * scale, width * scale)
-    return out.contiguous(memory_format=memory_format(x))
+    return laid_out(out, x)

@@ -12,6 +12,7 @@ from dysample.ops._library import (
     Context,
     no_second_derivative,
     register,
+    register_batches,
     save_nothing,
     save_two,
 )
@@ -79,4 +80,5 @@ def _autograd(ctx: Context, gradient: Tensor) -> tuple[Tensor | None, ...]:
 
 
 register("reassemble", run_reassemble, _reassemble_fake, save_two, _autograd)
+register_batches("reassemble")
 register("reassemble_backward", _backward, _backward_fake, save_nothing, no_second_derivative)
