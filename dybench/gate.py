@@ -84,9 +84,10 @@ def judge_comparison(comparison: Comparison, only: Only | None = None) -> list[F
     for row in comparison.rows:
         if row.old_status != row.new_status:
             findings.append(_of_status(row))
-        elif row.old_status == "failed":
-            text = "it failed in the baseline and fails now: nothing of it is held"
-            findings.append(Finding(severity="warning", case=row.case, metric="status", text=text))
+        elif row.old_status not in ("ok", "skipped"):
+            status = row.old_status.replace("_", " ")
+            text = f"{status} in the baseline as now: nothing of it is held"
+            findings.append(Finding(severity="unclear", case=row.case, metric="status", text=text))
         if only != "latency":
             findings += [
                 of_change(row.case, change, same_machine=comparison.same_machine)

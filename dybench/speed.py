@@ -257,4 +257,4 @@ if __name__ == "__main__":
         typer.run(speed)
     except DybenchError as error:
         typer.echo(f"dybench.speed: {error}", err=True)
-        raise SystemExit(1) from None
+        raise SystemExit(error.exit_code) from None

@@ -264,4 +264,5 @@ if __name__ == "__main__":
     try:
         typer.run(main)
     except DybenchError as error:
-        sys.exit(f"study: {error}")
+        _tell(str(error))
+        sys.exit(error.exit_code)

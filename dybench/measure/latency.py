@@ -64,7 +64,7 @@ class Contestant:
         self.samples: dict[int, float] = {}  # round → seconds a call
         self.anchor: Contestant | None = None  # the reference it is held against
         self.beside: dict[int, float] = {}  # round → the reference's seconds around its turn
-        self.readings: dict[int, Reading] = {}  # round → the GPU's clock right after it
+        self.readings: dict[int, Reading] = {}  # round → the GPU's clock after it, the worst seen
         self.error: Exception | None = None
         self.timed_out = False
 
@@ -189,7 +189,9 @@ def _take_turn(
     if contestant.out:
         return None
     if sense is not None and (reading := sense()) is not None:
-        contestant.readings[index] = reading
+        earlier = contestant.readings.get(index)  # of the reference, which has several turns
+        if earlier is None or not earlier.throttling:
+            contestant.readings[index] = reading
     return contestant.samples[index]
 
 

@@ -129,7 +129,7 @@ class Counter:
         """Count one stage.
 
         Raises:
-            ValueError, TypeError: as the upsampler does for channels, a scale or a guide.
+            NotMadeError: if the upsampler refuses the channels, the scale or the guide.
         """
         if case.key not in self._stages:
             self._stages[case.key] = self._count(case, source)

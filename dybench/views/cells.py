@@ -129,10 +129,10 @@ def machine_line(report: Report) -> str:
 
 def _unusual(settings: Mapping[str, Any]) -> list[str]:
     """How a report was measured, where that is not as usual and moves its latencies."""
-    spread = settings.get("offset_std", TRAINED_OFFSET_STD)
+    spread = settings.get("offset_std")
     said = {
-        "memory returned to the system": settings.get("memory_allocator", "keep") != "keep",
-        f"offset std {spread:g}": spread != TRAINED_OFFSET_STD,
+        "memory returned to the system": settings.get("memory_allocator") == "system",
+        f"offset std {spread}": spread not in (None, TRAINED_OFFSET_STD),
         "L2 emptied before each call": settings.get("flush_l2", False),
     }
     return [text for text, applies in said.items() if applies]

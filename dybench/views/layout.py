@@ -154,5 +154,6 @@ def shorten(name: str, width: int) -> str:
     """The end of a name that is too long, for there a class's name is; options go first."""
     if len(name) <= width:
         return name
-    first = name.split(" ")[0]
+    options = name.find(" ", name.rfind(":") + 1)  # a file's path may have spaces too
+    first = name if options < 0 else name[:options]
     return name[: width - 1] + "…" if len(first) < width else "…" + first[1 - width :]

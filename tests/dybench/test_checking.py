@@ -288,7 +288,7 @@ def test_what_failed_before_and_fails_still_is_said(tmp_path):
     path = tmp_path / "old.json"
     make_report([broken], machine=HERE).save_new(path)
     (finding,) = gate(FakeRunner(a=broken), path).run()
-    assert finding.severity == "warning"
+    assert finding.severity == "unclear"
     assert "nothing of it is held" in finding.text
 
 

@@ -107,9 +107,9 @@ def as_reports(reports: Report | Sequence[Report], wanted: CellFilter) -> list[R
     several = [reports] if isinstance(reports, Report) else list(reports)
     if not 1 <= len(several) <= MAX_REPORTS:
         raise UsageError(f"a figure shows 1 to {MAX_REPORTS} reports, not {len(several)}")
-    if not wanted.upsamplers:
-        return several
     rows = [row for report in several for row in report.measurements]
+    if not wanted.upsamplers or not rows:
+        return several
     there = list(dict.fromkeys(row.case.upsampler for row in rows))
     chosen = {name for wish in wanted.upsamplers for name in _named(wish, there)}
     return [

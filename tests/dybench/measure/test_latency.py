@@ -291,3 +291,13 @@ def test_a_slow_first_call_costs_no_rounds() -> None:
     entrants = contestants("a", "slow")
     hold(FakeTimer(cost), entrants, Pace(width=0, budget_s=3, rounds=60), reference="a")
     assert len(entrants[1].samples) == 60
+
+
+def test_a_round_of_the_reference_is_marked_if_any_of_its_turns_was_throttled() -> None:
+    readings = itertools.cycle([Reading(1500, ("power cap",)), Reading(1980), Reading(1980)])
+    a, b = entrants = contestants("a", "b")
+    pace = Pace(width=0, rounds=6, min_rounds=6)
+    hold(FakeTimer(constant(a=0.01, b=0.01)), entrants, pace, reference="a",
+         sense=lambda: next(readings))  # fmt: skip
+    assert summarise(a).throttled == [0, 1, 2, 3, 4, 5]
+    assert summarise(b).throttled == []

@@ -260,6 +260,6 @@ def test_how_it_was_measured_is_said_where_that_is_not_as_usual():
         "Some CPU, 1 thread, 2026-03-01 12:00"
     )
     assert machine_line(make_report(machine=machine, settings=other)) == (
-        "Some CPU, 1 thread, memory returned to the system, offset std 0, "
+        "Some CPU, 1 thread, memory returned to the system, offset std 0.0, "
         "L2 emptied before each call, 2026-03-01 12:00"
     )

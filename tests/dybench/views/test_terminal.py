@@ -9,6 +9,7 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
+from dybench.views.layout import shorten
 from dybench.views.terminal import render
 from tests.dybench.factories import make_cell, make_measurement, make_report
 from tests.dybench.views.examples import NOTHING, example
@@ -131,3 +132,16 @@ def test_no_measurements_and_an_unfinished_run_are_said():
     text = shown(make_report([], complete=False), 80)
     assert "No measurements in this report." in text
     assert "Incomplete: the run did not finish." in text
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("dysample", "dysample"),
+        ("package.module:UpsamplerOfMine", "…e:UpsamplerOfMine"),
+        ("my folder/with spaces/up.py:UpsamplerOfMine", "…y:UpsamplerOfMine"),
+        ("fade guide_channels=32", "fade guide_channe…"),
+    ],
+)
+def test_what_tells_a_name_from_others_is_kept(name, shown):
+    assert shorten(name, 18) == shown
