@@ -1,7 +1,6 @@
 """`dybench check`: the gate for CI. It fails on what got worse and stays quiet on noise."""
 
 import os
-import shlex
 import sys
 from contextlib import redirect_stdout
 from enum import Enum
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from dybench import parsing
-from dybench.commands.output import deliver, refuse_existing
+from dybench.commands.output import command_line, deliver, refuse_existing
 from dybench.errors import ReportError, UsageError
 
 if TYPE_CHECKING:
@@ -143,7 +142,7 @@ def check(
         narrowed=[name for name in AXES if changes[name] is not None],
         measure=partial(_measure, settings, gates),
         fight=partial(_fight, settings),
-        command=_command(),
+        command=command_line(),
     )
     if update_baseline:
         if json:
@@ -152,13 +151,8 @@ def check(
         return
     findings = gate.run()
     code = _conclude(findings, gate, strict=settings.strict, as_json=json)
-    if export and gate.report is not None:
-        dashboard, path = export
-        try:
-            deliver(_renderer(dashboard)(gate.report), path, force=force)
-        except ReportError as error:
-            _say(str(error))
-            code = code or 1  # a regression stays the worse news
+    if export and gate.report is not None and not _exported(gate.report, *export, force=force):
+        code = code or 1  # a regression stays the worse news
     raise typer.Exit(code)
 
 
@@ -188,7 +182,7 @@ def _measure(
         timed=only != "exact",
     )
     with progress() as watch, redirect_stdout(sys.stderr):  # upsamplers may print
-        return measure(cases, how, command=_command(), watch=watch)
+        return measure(cases, how, command=command_line(), watch=watch)
 
 
 def _fight(settings: "CheckSettings", cases: "Sequence[Case]", *, timed: bool) -> "list[Bout]":
@@ -214,10 +208,6 @@ def _update(gate: "Gate") -> None:
     _say(f"wrote {update.path}: {update.cases} {'case' if update.cases == 1 else 'cases'}")
 
 
-def _command() -> str:
-    return shlex.join(["dybench", *sys.argv[1:]]).encode(errors="replace").decode()
-
-
 def _say(text: str) -> None:
     print(f"dybench: {text}", file=sys.stderr, flush=True)  # noqa: T201
 
@@ -229,6 +219,16 @@ def _check_export(path: Path, settings: "CheckSettings", *, update: bool, force:
     if settings.baseline and path.resolve() == Path(settings.baseline).resolve():
         raise UsageError(f"--export would replace the baseline {path}: name another file")
     refuse_existing(path, force=force)
+
+
+def _exported(report: "Report", dashboard: Dashboard, path: Path, *, force: bool) -> bool:
+    """Write the export; say so and return False where that is not possible."""
+    try:
+        deliver(_renderer(dashboard)(report), path, force=force)
+    except ReportError as error:
+        _say(str(error))
+        return False
+    return True
 
 
 def _renderer(dashboard: Dashboard) -> "Callable[[Report], str]":

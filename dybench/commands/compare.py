@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dybench.commands.formats import JsonFlag, choose_format
+from dybench.commands.formats import choose_format
+from dybench.commands.options import Force, JsonFlag, OutputFile
 
 if TYPE_CHECKING:
     from dybench.compare import Comparison
@@ -39,11 +40,8 @@ def compare(
             help="What counts as slower or faster [default: 20%; 30% between two machines].",
         ),
     ] = None,
-    output: Annotated[
-        Path | None,
-        typer.Option("--output", "-o", metavar="FILE", help="Write to FILE, not to stdout."),
-    ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace FILE if it exists.")] = False,
+    output: OutputFile = None,
+    force: Force = False,
 ) -> None:
     """Compare two reports row by row; nothing is measured.
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from enum import Enum
-from typing import TYPE_CHECKING, Annotated, TypeVar
-
-import typer
+from typing import TYPE_CHECKING, TypeVar
 
 from dybench.errors import UsageError
 
@@ -13,7 +11,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 Format = TypeVar("Format", bound=Enum)
-JsonFlag = Annotated[bool, typer.Option("--json", help="Short for --format json.")]
 
 _SUFFIXES = {
     "rich": ".txt",

@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from dybench.commands.formats import JsonFlag, choose_format
+from dybench.commands.formats import choose_format
+from dybench.commands.options import JsonFlag
 
 
 class ListFormat(str, Enum):

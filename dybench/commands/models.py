@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dybench.commands.formats import JsonFlag, choose_format
+from dybench.commands.formats import choose_format
+from dybench.commands.options import Force, JsonFlag, OutputFile, Upsamplers
 from dybench.errors import InterruptedRunError, UsageError
 
 if TYPE_CHECKING:
@@ -40,16 +41,7 @@ def models(
             show_default=False,
         ),
     ] = None,
-    upsampler: Annotated[
-        list[str] | None,
-        typer.Option(
-            "-u",
-            "--upsampler",
-            metavar="NAME,…",
-            help="Names of `dybench list`, pkg.module:Class or file.py:Class; all built-in ones "
-            "if not given. May be repeated.",
-        ),
-    ] = None,
+    upsampler: Upsamplers = None,
     file: Annotated[
         list[Path] | None,
         typer.Option("--file", metavar="FILE.toml", help="A file with networks of your own."),
@@ -77,11 +69,8 @@ def models(
     quick: Annotated[
         bool, typer.Option("--quick", help="For --measure: fewer rounds, a first look.")
     ] = False,
-    output: Annotated[
-        Path | None,
-        typer.Option("--output", "-o", metavar="FILE", help="Write to FILE, not to stdout."),
-    ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace FILE if it exists.")] = False,
+    output: OutputFile = None,
+    force: Force = False,
 ) -> None:
     """Show what each upsampler adds to known networks, beside what its authors printed.
 

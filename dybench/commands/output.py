@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _PLAINER = str.maketrans("×–−±µ★◆†…→─✓≈≠²⁰¹²³⁴⁵⁶⁷⁸⁹", "x--~u#@!.>-v~!20123456789")
+
+
+def command_line() -> str:
+    """The command as it was typed, for reports; file names that are no text are made some."""
+    return shlex.join(["dybench", *sys.argv[1:]]).encode(errors="replace").decode()
 
 
 def deliver(text: str, output: Path | None, *, force: bool = False) -> None:

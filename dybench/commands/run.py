@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import sys
 from contextlib import redirect_stdout
 from datetime import datetime
@@ -12,11 +11,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from dybench import parsing
+from dybench.commands.options import Upsamplers  # noqa: TC001 - Typer reads the annotations
+from dybench.commands.output import command_line
 from dybench.errors import InterruptedRunError, UsageError
 
 if TYPE_CHECKING:
     from dybench.case import Case
     from dybench.conditions import Settings
+    from dybench.measure.latency import Pace
     from dybench.result import Report
 
 RESULTS = Path("results")
@@ -31,16 +33,7 @@ QUICK = {
 
 
 def run(
-    upsampler: Annotated[
-        list[str] | None,
-        typer.Option(
-            "-u",
-            "--upsampler",
-            metavar="NAME,…",
-            help="Names of `dybench list`, pkg.module:Class or file.py:Class; all built-in ones "
-            "if not given. May be repeated.",
-        ),
-    ] = None,
+    upsampler: Upsamplers = None,
     channels: Annotated[str, typer.Option(metavar="C,…", help="Channels of the map.")] = "256",
     size: Annotated[
         str, typer.Option(metavar="HxW,…", help="Low-resolution height and width.")
@@ -127,17 +120,12 @@ def run(
     }
     names = parsing.names("--upsampler", upsampler) if upsampler else None
     (memory_allocator,) = parsing.choices("--allocator", allocator, ("keep", "system"))
-    pace: dict[str, Any] = dict(QUICK) if quick else {}
-    pace |= {"timeout_s": timeout}
-    pace |= {"budget_s": budget} if budget is not None else {}
-    pace |= {"rounds": rounds, "min_rounds": min(rounds, 5)} if rounds is not None else {}
 
     from dybench.conditions import Settings
     from dybench.machine import busy_note
-    from dybench.measure.latency import Pace
 
     settings = Settings(
-        pace=Pace(**pace),
+        pace=_pace(quick=quick, budget=budget, rounds=rounds, timeout=timeout),
         reference=reference,
         seed=seed,
         memory_allocator=memory_allocator,  # type: ignore[arg-type]
@@ -157,6 +145,17 @@ def run(
         worst = (bad or report.measurements)[0]
         typer.echo(f"dybench: {worst.case.upsampler} {worst.status}: {worst.reason}", err=True)
         raise typer.Exit(1)
+
+
+def _pace(*, quick: bool, budget: float | None, rounds: int | None, timeout: float) -> Pace:
+    """How long to measure: a first look or the usual, and what was asked for on top."""
+    from dybench.measure.latency import Pace
+
+    fields: dict[str, Any] = dict(QUICK) if quick else {}
+    fields |= {"timeout_s": timeout}
+    fields |= {"budget_s": budget} if budget is not None else {}
+    fields |= {"rounds": rounds, "min_rounds": min(rounds, 5)} if rounds is not None else {}
+    return Pace(**fields)
 
 
 def _cases(
@@ -199,7 +198,7 @@ def _measure(cases: list[Case], settings: Settings, path: Path) -> tuple[Report,
     from dybench.result import Report
     from dybench.runner import run as measure
 
-    command = shlex.join(["dybench", *sys.argv[1:]]).encode(errors="replace").decode()
+    command = command_line()
     Report(created=datetime.now().astimezone().isoformat(), command=command).save_new(path)
     latest: list[Report] = []
 
@@ -210,14 +209,13 @@ def _measure(cases: list[Case], settings: Settings, path: Path) -> tuple[Report,
     try:
         with progress() as watch, redirect_stdout(sys.stderr):  # upsamplers may print
             return measure(cases, settings, command=command, save=save, watch=watch), path
-    except BaseException as error:
+    except KeyboardInterrupt:
         done = len(latest[0].measurements) if latest else 0
-        if not done:
-            path.unlink(missing_ok=True)
-        if not isinstance(error, KeyboardInterrupt):
-            raise
         kept = f"{done} of {len(cases)} rows are kept in {path}" if done else "nothing was measured"
         raise InterruptedRunError(f"interrupted; {kept}") from None
+    finally:
+        if not latest or not latest[0].measurements:
+            path.unlink(missing_ok=True)  # it only held the name
 
 
 def _show(report: Report, path: Path, *, as_json: bool) -> None:

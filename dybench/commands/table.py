@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dybench.commands.formats import JsonFlag, choose_format
+from dybench.commands.formats import choose_format
+from dybench.commands.options import Force, JsonFlag, OutputFile
 
 if TYPE_CHECKING:
     from dybench.result import Report
@@ -41,11 +42,8 @@ def table(
         ),
     ] = None,
     json: JsonFlag = False,
-    output: Annotated[
-        Path | None,
-        typer.Option("--output", "-o", metavar="FILE", help="Write to FILE, not to stdout."),
-    ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace FILE if it exists.")] = False,
+    output: OutputFile = None,
+    force: Force = False,
 ) -> None:
     """Show a saved report as a table; nothing is measured."""
     chosen = choose_format(TableFormat, as_format, as_json=json, output=output)

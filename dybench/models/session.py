@@ -36,7 +36,7 @@ def measure_rows(
         When, how and on what machine, and whether it was interrupted.
     """
     kept = allocator.keep_freed_memory()
-    pace = Pace(budget_s=budget_s, warmup_s=min(0.3, budget_s / 2), min_rounds=5)
+    pace = Pace(budget_s=budget_s, warmup_s=min(0.3, budget_s / 2), min_rounds=6)
     facts = {
         "created": datetime.now(timezone.utc).astimezone().isoformat(timespec="seconds"),
         "machine": machine.describe(),

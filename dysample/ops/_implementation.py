@@ -46,8 +46,8 @@ def chosen(name: str | None) -> str:
     """Return the implementation asked for by keyword, else by the context, else "auto".
 
     In place of "auto", forward-mode differentiation and the gradients of `torch.func` get "naive":
-    the operators have no formula for the one, and torch would take their derivative to be zero;
-    and for the others torch asks no custom operator.
+    the operators have no formula for the one, and torch would take their derivative to be zero,
+    and those refuse custom operators.
     """
     name = _CHOICE.name if name is None else name
     return "naive" if name == "auto" and _is_differentiated() else name
@@ -69,11 +69,12 @@ def is_tracing() -> bool:
 
 
 def is_followed() -> bool:
-    """Whether something follows each operation: an exporter, a tracer, or a `torch.func`."""
+    """Whether an exporter, a tracer or a transform of `torch.func` follows each operation."""
     return inline() or is_tracing() or _is_transformed()
 
 
 def _is_transformed() -> bool:
+    """Whether forward-mode differentiation or any transform of `torch.func`, vmap too, is on."""
     if torch.compiler.is_compiling():
         return False
     return forward_ad._current_level >= 0 or torch._C._are_functorch_transforms_active()
